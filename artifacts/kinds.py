@@ -1,0 +1,88 @@
+"""The kinds of artifact: one table. To add one, add a row; docs/artifacts.md lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from artifacts.errors import InvalidMeta
+
+NUMBER = (int, float)
+_JSON = ("application/json",)
+_PICTURES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/avif")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What an artifact of this kind is called, and what its meta must say."""
+
+    prefix: str
+    """Of its ids."""
+    media_types: tuple[str, ...]
+    meta: Mapping[str, type | tuple[type, ...]] = field(default_factory=dict)
+    """Required fields and their types."""
+    folder: str = ""
+    """Under the parent's folder; the kind's own name unless said otherwise."""
+
+
+_COMPUTED = {"backend": str, "backend_version": str, "model_used": str, "cache_key": str, "duration_ms": int}
+_SAMPLED = _COMPUTED | {"frame_sample_interval_ms": int}
+_DRAWN = {"width": int, "height": int, "layout_hash": str}
+_FILE = {"preset_id": str, "format": str, "color_profile": str}
+_FONT = {"font": str, "font_sha256": str}
+
+KINDS: Mapping[str, Kind] = {
+    "mask": Kind("mask", ("image/png",), {"width": int, "height": int, "feather": NUMBER, "selection_hash": str}),
+    "image_composition": Kind(
+        "composition", _JSON, {"width": int, "height": int, "layers_count": int, "composition_hash": str}
+    ),
+    "image_render": Kind(
+        "image",
+        _PICTURES,
+        {"width": int, "height": int, "layers_count": int, "pipeline_hash": str, "dpi": NUMBER} | _FILE,
+    ),
+    "vector_scene": Kind("scene", (*_JSON, "image/svg+xml"), _DRAWN),
+    "vector_render": Kind("vector", _PICTURES, _DRAWN | _FILE),
+    "text_render": Kind("text", _PICTURES, _DRAWN | _FONT | _FILE),
+    "video_region_summary": Kind("regions", _JSON, _SAMPLED | {"include_regions": list}),
+    "visual_meta": Kind("visual", _JSON, _SAMPLED),
+    "asr_transcript": Kind("transcript", _JSON, _COMPUTED | {"language": str}),
+    "anonymise_report": Kind(
+        "report",
+        _JSON,
+        {"summary_ids": list, "backend_version": str, "frames": int, "faces": int, "residual_faces": int, "grade": str},
+    ),
+    "render": Kind(
+        "render",
+        ("video/mp4", "video/quicktime", "video/webm"),
+        {"profile": str, "duration_ms": int, "width": int, "height": int, "fps": NUMBER, "plan_hash": str}
+        | {"encoder": str, "dependencies": list},
+    ),
+    "face_tracks": Kind("tracks", _JSON, {"width": int, "height": int, "tracks_count": int}),
+}
+
+
+def kind_of(name: str) -> Kind:
+    """The row, or InvalidMeta with the list."""
+    if name not in KINDS:
+        raise InvalidMeta(f"unknown kind {name!r}; the kinds are {', '.join(KINDS)}", "kind")
+    return KINDS[name]
+
+
+def check_meta(name: str, media_type: str, meta: Mapping[str, Any]) -> None:
+    """InvalidMeta naming the field, when the kind's required meta is absent or of another type."""
+    kind = kind_of(name)
+    if media_type not in kind.media_types:
+        raise InvalidMeta(f"{name} cannot be {media_type}; it is one of {', '.join(kind.media_types)}", "media_type")
+    for key, expected in kind.meta.items():
+        if key not in meta:
+            raise InvalidMeta(f"meta.{key} is missing: {name} requires it", f"meta.{key}")
+        value = meta[key]
+        if not isinstance(value, expected) or isinstance(value, bool):
+            raise InvalidMeta(f"meta.{key} is of type {type(value).__name__}, which {name} does not take", f"meta.{key}")
+    if name == "mask" and not ({"selection", "source"} & meta.keys()):
+        raise InvalidMeta("meta.selection or meta.source is missing: mask requires one of them", "meta.selection")
+
+
+__all__ = ["KINDS", "Kind", "check_meta", "kind_of"]

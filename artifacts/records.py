@@ -1,0 +1,89 @@
+"""What is stored about an asset and about an artifact, as JSON and as Python."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+JSON = dict[str, Any]
+SCHEMA_VERSION = 1
+
+
+class _Stored:
+    """JSON in and out; unknown fields of a later schema are left aside."""
+
+    def to_bytes(self) -> bytes:
+        return json.dumps(asdict(self) | {"schema_version": SCHEMA_VERSION}, separators=(",", ":")).encode()  # type: ignore[call-overload]
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        known = cls.__dataclass_fields__  # type: ignore[attr-defined]
+        return cls(**{key: value for key, value in json.loads(data).items() if key in known})
+
+
+@dataclass(frozen=True)
+class Asset(_Stored):
+    """An upload: its bytes never change, its tags may grow."""
+
+    id: str
+    kind: str
+    """`image`, `video` or `audio`."""
+    media_type: str
+    size_bytes: int
+    sha256: str
+    uri: str
+    created_at: str
+    """UTC, ISO 8601."""
+    tags: list[str] = field(default_factory=list)
+    meta: JSON = field(default_factory=dict)
+    """What the probe found: width, height, duration_ms, fps, audio_channels, sample_rate, codec_info, …"""
+    source_ref: str | None = None
+
+
+@dataclass(frozen=True)
+class Record(_Stored):
+    """An artifact: immutable, with its lineage."""
+
+    id: str
+    kind: str
+    tenant: str
+    env: str
+    parent_asset_id: str | None
+    uri: str
+    sha256: str
+    """Of the bytes; also the ETag."""
+    size_bytes: int
+    media_type: str
+    created_at: str
+    """UTC, ISO 8601."""
+    inputs: list[JSON] = field(default_factory=list)
+    """`{id, role}` each."""
+    origin: str = "computed"
+    """`computed` or `registered`."""
+    meta: JSON = field(default_factory=dict)
+    start_ms: int | None = None
+    end_ms: int | None = None
+
+    def public(self) -> JSON:
+        """The wire's Artifact: everything but the scope, which the caller knows."""
+        hidden = ("tenant", "env")
+        return {key: value for key, value in asdict(self).items() if key not in hidden}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An artifact that is yet to be committed."""
+
+    name: str
+    """Unique within its Output, e.g. `face/12/000500`; empty for the main artifact."""
+    kind: str
+    media_type: str
+    data: bytes | Path
+    meta: JSON
+    start_ms: int | None = None
+    end_ms: int | None = None
+
+
+__all__ = ["Asset", "Draft", "Record"]

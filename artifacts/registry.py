@@ -1,0 +1,241 @@
+"""The registry: assets, artifacts, their lineage, and what is latest. Everything by scope; no index, no cache."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from artifacts import keys
+from artifacts.canonical import make_id
+from artifacts.documents import Documents
+from artifacts.errors import NotFound
+from artifacts.kinds import check_meta, kind_of
+from artifacts.records import Asset, Draft, Record
+from artifacts.scope import Scope
+from artifacts.store import Store, Upload
+
+JSON = dict[str, Any]
+CREATE_ONLY_LIMIT = 64 << 20
+"""Bytes up to this are put create-only at their key; larger ones at a key that follows from their content."""
+WINNER_WAIT_S = 5.0
+
+
+class Registry:
+    """Raises artifacts.errors; every method blocks on the store (see Store.is_local)."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.documents = Documents(store)
+
+    # assets
+
+    def asset(self, scope: Scope, id: str) -> Asset:
+        """NotFound for an absent, malformed or foreign id."""
+        return Asset.from_bytes(self.store.get(keys.asset(scope, id)))
+
+    def asset_id(self, scope: Scope, sha256: str) -> str:
+        return make_id("asset", [scope.tenant, scope.env], sha256)
+
+    def receive(self, scope: Scope, max_bytes: int) -> Upload:
+        """A place for an upload's bytes until they are hashed and probed."""
+        return self.store.upload(keys.incoming(scope, make_id("upload", secrets.token_hex(16))), max_bytes)
+
+    def adopt(
+        self,
+        scope: Scope,
+        upload_key: str,
+        *,
+        kind: str,
+        media_type: str,
+        size_bytes: int,
+        sha256: str,
+        meta: JSON,
+        tags: Sequence[str] = (),
+        source_ref: str | None = None,
+    ) -> Asset:
+        """Make an asset of a received upload; an equal one keeps its record and gains the tags."""
+        id = self.asset_id(scope, sha256)
+        key = keys.source(scope, id, keys.extension(media_type))
+        self.store.move(keys.check(scope, upload_key), key)
+        made = Asset(
+            id, kind, media_type, size_bytes, sha256, keys.uri(key), _now(), sorted(set(tags)), meta, source_ref
+        )
+
+        def unite(old: bytes | None) -> bytes:
+            if old is None:
+                return made.to_bytes()
+            stored = Asset.from_bytes(old)
+            return Asset(**(vars(stored) | {"tags": sorted({*stored.tags, *tags})})).to_bytes()
+
+        self.store.update(keys.asset(scope, id), unite)
+        return self.asset(scope, id)
+
+    # artifacts
+
+    def artifact(self, scope: Scope, id: str) -> Record:
+        """NotFound for an absent, malformed, foreign or deleted id."""
+        if self.store.exists(keys.tombstone(scope, id)):
+            raise NotFound
+        return Record.from_bytes(self.store.get(keys.record(scope, id)))
+
+    def find(self, scope: Scope, kind: str, cache_key: str) -> Record | None:
+        """The artifact of a computation, if it was made: one GET of a record and a look for its tombstone."""
+        try:
+            return self.artifact(scope, _id(kind, cache_key, self._generation(scope, kind, cache_key)))
+        except NotFound:
+            return None
+
+    def side_id(self, scope: Scope, main_kind: str, cache_key: str, kind: str, name: str) -> str:
+        """The id that a computation's side artifact has or will get."""
+        return _id(kind, cache_key, self._generation(scope, main_kind, cache_key), name)
+
+    def _generation(self, scope: Scope, kind: str, cache_key: str) -> int:
+        """The first generation of a computation's main artifact that was not deleted."""
+        generation = 0
+        while self.store.exists(keys.tombstone(scope, _id(kind, cache_key, generation))):
+            generation += 1
+        return generation
+
+    def commit(
+        self,
+        scope: Scope,
+        *,
+        cache_key: str,
+        main: Draft,
+        sides: Sequence[Draft] = (),
+        inputs: Sequence[JSON] = (),
+        parent_asset_id: str | None = None,
+        origin: str = "computed",
+    ) -> Record:
+        """Make a computation's artifacts findable: the sides first, the main record last.
+
+        `inputs` are `{id, role}` each. Of several writers of one key the first wins, and all get its record.
+        """
+        generation = self._generation(scope, main.kind, cache_key)
+
+        def put(draft: Draft) -> Record:
+            check_meta(draft.kind, draft.media_type, draft.meta)
+            id = _id(draft.kind, cache_key, generation, draft.name)
+            return self._put(scope, id, draft, inputs, parent_asset_id, origin)
+
+        for side in sides:
+            put(side)
+        return put(main)
+
+    def _put(
+        self, scope: Scope, id: str, draft: Draft, inputs: Sequence[JSON], parent: str | None, origin: str
+    ) -> Record:
+        """Bytes, links, then the record (create-only): a record without its bytes cannot exist."""
+        folder = kind_of(draft.kind).folder or draft.kind
+        if draft.kind == "mask" and draft.name:  # the masks of regions lie in a folder of their own
+            folder = "regions"
+        ext = keys.extension(draft.media_type)
+        key = keys.content(scope, parent, draft.kind, id, ext, folder=folder)
+        size = len(draft.data) if isinstance(draft.data, bytes) else draft.data.stat().st_size
+        sha256 = _sha256(draft.data)
+        if size <= CREATE_ONLY_LIMIT:
+            data = draft.data if isinstance(draft.data, bytes) else draft.data.read_bytes()
+            if not self.store.create(key, data):
+                winner = self._winner(scope, id)
+                if winner:
+                    return winner
+                stored = self.store.get(key)  # the first writer died before its record: its bytes stand
+                sha256, size = hashlib.sha256(stored).hexdigest(), len(stored)
+        else:
+            assert isinstance(draft.data, Path)
+            key = key.removesuffix(ext) + f"{sha256}.{ext}"
+            self.store.create_from(key, draft.data)
+        record = Record(
+            id=id,
+            kind=draft.kind,
+            tenant=scope.tenant,
+            env=scope.env,
+            parent_asset_id=parent,
+            uri=keys.uri(key),
+            sha256=sha256,
+            size_bytes=size,
+            media_type=draft.media_type,
+            created_at=_now(),
+            inputs=[dict(item) for item in inputs],
+            origin=origin,
+            meta=dict(draft.meta),
+            start_ms=draft.start_ms,
+            end_ms=draft.end_ms,
+        )
+        for item in inputs:
+            self.store.create(keys.link(scope, item["id"], id), b"")
+        if not self.store.create(keys.record(scope, id), record.to_bytes()):
+            return Record.from_bytes(self.store.get(keys.record(scope, id)))
+        return record
+
+    def _winner(self, scope: Scope, id: str) -> Record | None:
+        """The record of whoever put the bytes first, waited for."""
+        until = time.monotonic() + WINNER_WAIT_S
+        while True:
+            try:
+                return Record.from_bytes(self.store.get(keys.record(scope, id)))
+            except NotFound:
+                if time.monotonic() > until:
+                    return None
+                time.sleep(0.05)
+
+    def delete(self, scope: Scope, id: str) -> None:
+        """Put the tombstone: from now on the id is as absent as one that never was."""
+        self.artifact(scope, id)
+        self.store.create(keys.tombstone(scope, id), b"")
+
+    def read(self, scope: Scope, item: Record | Asset) -> bytes:
+        return self.store.get(self.key(scope, item))
+
+    def key(self, scope: Scope, item: Record | Asset) -> str:
+        """Where the bytes lie; PrefixViolation when the record points outside the scope."""
+        return keys.from_uri(scope, item.uri)
+
+    def children(self, scope: Scope, id: str) -> list[str]:
+        """The ids of the artifacts that were made from this asset or artifact."""
+        prefix = keys.links(scope, id)
+        return sorted(key.removeprefix(prefix) for key in self.store.keys(prefix))
+
+    # latest
+
+    def latest(self, scope: Scope, asset_id: str, kind: str) -> Record | None:
+        """The artifact of the last successful request for this asset and kind; None where there is none."""
+        document = self.documents.get(scope, "latest", make_id("latest", asset_id, kind))
+        if document is None:
+            return None
+        try:
+            return self.artifact(scope, document.body["id"])
+        except NotFound:
+            return None
+
+    def set_latest(self, scope: Scope, record: Record) -> None:
+        """Called after each success, hits included; stubs and registered artifacts are never the latest."""
+        if record.parent_asset_id is None or record.origin != "computed" or record.meta.get("stub"):
+            return
+        id = make_id("latest", record.parent_asset_id, record.kind)
+        present = self.documents.get(scope, "latest", id)
+        if present is None or present.body["id"] != record.id:
+            self.documents.update(scope, "latest", id, lambda _: {"id": record.id})
+
+
+def _id(kind: str, cache_key: str, generation: int, name: str = "") -> str:
+    return make_id(kind_of(kind).prefix, cache_key, generation, *([name] if name else []))
+
+
+def _sha256(data: bytes | Path) -> str:
+    if isinstance(data, bytes):
+        return hashlib.sha256(data).hexdigest()
+    with data.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+__all__ = ["Registry"]

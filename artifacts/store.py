@@ -1,0 +1,255 @@
+"""The object store: create-only puts, compare-and-swap, streams. obstore underneath; `file://` made durable.
+
+obstore's LocalStore neither fsyncs nor knows conditional updates, so for `file://` a put is followed by an fsync of file
+and folder, and an update takes a lock file and an atomic rename (both measured: docs/decisions.md).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, NotFoundError, NotModifiedError, PreconditionError
+from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
+
+from artifacts.errors import NotFound, UnsuitableStore, VersionConflict
+
+SWAP_ATTEMPTS = 64
+LOCKS = 64
+CHUNK = 1 << 20
+MISSING = (FileNotFoundError, NotFoundError)
+
+
+class Store:
+    """Bytes by key. All verbs block; on `file://` and `memory://` for microseconds (`is_local`)."""
+
+    def __init__(self, url: str) -> None:
+        parsed = urlparse(url)
+        self.root: Path | None = None
+        self.is_local = parsed.scheme in ("file", "memory")
+        if parsed.scheme == "file":
+            self.root = Path(unquote(parsed.path))
+            if parsed.netloc or not self.root.is_absolute():
+                raise UnsuitableStore(f"ARTIFACT_STORE_URL {url!r} is not an absolute file:///… address")
+            self._objects: ObjectStore = LocalStore(self.root, mkdir=True)
+        elif parsed.scheme == "memory":
+            self._objects = MemoryStore()
+        else:
+            self._objects = from_url(url)
+        self._synced: set[Path] = set()
+        self._probe()
+
+    def _probe(self) -> None:
+        """UnsuitableStore unless a create-only put refuses the second writer."""
+        key = f"system/probe/{secrets.token_hex(8)}"
+        if not self.create(key, b"1") or self.create(key, b"2"):
+            raise UnsuitableStore("the store has no create-only put, without which two writers could overwrite each other")
+        obstore.delete(self._objects, key)
+
+    # reading
+
+    def get(self, key: str) -> bytes:
+        """The bytes; NotFound."""
+        if self.root is not None:  # a plain read is six times faster than a trip through the store's own threads
+            try:
+                return (self.root / key).read_bytes()
+            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                raise NotFound from None
+        try:
+            return bytes(obstore.get(self._objects, key).bytes())
+        except MISSING:
+            raise NotFound from None
+
+    def exists(self, key: str) -> bool:
+        if self.root is not None:
+            return (self.root / key).is_file()
+        try:
+            obstore.head(self._objects, key)
+        except MISSING:
+            return False
+        return True
+
+    def size(self, key: str) -> int:
+        try:
+            return int(obstore.head(self._objects, key)["size"])
+        except MISSING:
+            raise NotFound from None
+
+    async def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """The bytes [start, end) in chunks."""
+        result = await obstore.get_async(self._objects, key, options={"range": (start, end)})
+        async for chunk in result.stream(min_chunk_size=CHUNK):
+            yield bytes(chunk)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        for batch in obstore.list(self._objects, prefix):
+            for item in batch:
+                yield item["path"]
+
+    def local_path(self, key: str) -> Path | None:
+        """The file behind a key, on `file://` alone. Never write to it."""
+        return self.root / key if self.root is not None else None
+
+    def copy_to(self, key: str, path: Path) -> None:
+        """Stream the bytes into a file; NotFound."""
+        try:
+            stream = obstore.get(self._objects, key).stream(min_chunk_size=CHUNK)
+        except MISSING:
+            raise NotFound from None
+        with path.open("wb") as file:
+            for chunk in stream:
+                file.write(chunk)
+
+    # writing
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Put unless the key exists; whether this call made it."""
+        try:
+            obstore.put(self._objects, key, data, mode="create")
+        except AlreadyExistsError:
+            return False
+        self._sync(key)
+        return True
+
+    def create_from(self, key: str, path: Path) -> None:
+        """Put a large file, by hard link where that can be. The key must follow from the content: it may be overwritten."""
+        if self.root is not None:
+            target = self.root / key
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(path, target)
+            except FileExistsError:
+                return
+            except OSError:  # another file system: copy beside, then rename
+                beside = target.with_name(f"{target.name}#{secrets.token_hex(4)}")
+                shutil.copyfile(path, beside)
+                beside.replace(target)
+            self._sync(key)
+            return
+        obstore.put(self._objects, key, path)
+
+    def move(self, source: str, target: str) -> None:
+        """Rename; the target may be overwritten (its key follows from its content)."""
+        obstore.rename(self._objects, source, target, overwrite=True)
+        self._sync(target)
+
+    def delete(self, key: str) -> None:
+        """Remove, also when it is not there."""
+        try:
+            obstore.delete(self._objects, key)
+        except MISSING:
+            return
+
+    def update(self, key: str, change: Callable[[bytes | None], bytes | None]) -> None:
+        """Compare-and-swap: `change` gets the stored bytes (None: absent) and gives the new ones (None: leave them).
+
+        It may run more than once. VersionConflict after many lost races.
+        """
+        if self.root is not None:
+            with self._lock(key):
+                try:
+                    old: bytes | None = self.get(key)
+                except NotFound:
+                    old = None
+                new = change(old)
+                if new is not None and new != old:
+                    obstore.put(self._objects, key, new)
+                    self._sync(key)
+            return
+        for _ in range(SWAP_ATTEMPTS):
+            try:
+                result = obstore.get(self._objects, key)
+                old, tag = bytes(result.bytes()), result.meta["e_tag"]
+            except MISSING:
+                old, tag = None, None
+            new = change(old)
+            if new is None or new == old:
+                return
+            try:
+                obstore.put(self._objects, key, new, mode={"e_tag": tag} if tag else "create")
+                return
+            except (AlreadyExistsError, PreconditionError, NotModifiedError):
+                continue
+        raise VersionConflict("the document is being changed by others all the time; try again")
+
+    @contextmanager
+    def _lock(self, key: str) -> Iterator[None]:
+        """One of LOCKS lock files, chosen by the key: excludes other threads and other processes."""
+        assert self.root is not None
+        folder = self.root / "system" / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) % LOCKS
+        with _THREAD_LOCKS[number], (folder / f"{number:02d}").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _sync(self, key: str) -> None:
+        """Flush a just-written file and the folders that lead to it."""
+        if self.root is None:
+            return
+        path = self.root / key
+        _fsync(path)
+        folder = path.parent
+        _fsync(folder)
+        while folder != self.root and folder not in self._synced:  # a new folder is an entry of its parent
+            self._synced.add(folder)
+            folder = folder.parent
+            _fsync(folder)
+
+    def upload(self, key: str, max_bytes: int) -> Upload:
+        return Upload(self, self._objects, key, max_bytes)
+
+
+class Upload:
+    """A streamed put to a key: memory stays at one part's size. Knows the content's SHA-256 when finished."""
+
+    def __init__(self, store: Store, objects: ObjectStore, key: str, max_bytes: int) -> None:
+        self.store, self.key, self.max_bytes = store, key, max_bytes
+        self.size = 0
+        self.head = b""
+        self._hash = hashlib.sha256()
+        self._file = obstore.open_writer_async(objects, key, buffer_size=8 * CHUNK)
+
+    async def write(self, chunk: bytes) -> bool:
+        """Append; False, and nothing written, when that would exceed `max_bytes`."""
+        if self.size + len(chunk) > self.max_bytes:
+            return False
+        if len(self.head) < 4096:
+            self.head += chunk[: 4096 - len(self.head)]
+        self.size += len(chunk)
+        self._hash.update(chunk)
+        await self._file.write(chunk)
+        return True
+
+    async def close(self) -> str:
+        """Finish; the SHA-256 in lower-case hex."""
+        await self._file.close()
+        self.store._sync(self.key)
+        return self._hash.hexdigest()
+
+    async def abandon(self) -> None:
+        await self._file.close()
+        self.store.delete(self.key)
+
+
+_THREAD_LOCKS = [threading.Lock() for _ in range(LOCKS)]
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+__all__ = ["Store", "Upload"]

@@ -1,0 +1,1 @@
+"""Settings, and the tables that operators edit: models, presets, profiles."""

@@ -1,0 +1,100 @@
+"""Stored pictures to pixels: caps before decoding, upright, in sRGB."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps
+
+from deployments.errors import InvalidRequest, UndecodableMedia
+from deployments.operation import Source
+from kernels.color import luma
+
+FORMATS = {
+    "image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP", "image/gif": "GIF", "image/tiff": "TIFF",
+    "image/bmp": "BMP", "image/avif": "AVIF",
+}
+"""Media type -> Pillow's reader: bytes are opened by the reader of their own type and by no other."""
+
+SRGB = ImageCms.createProfile("sRGB")
+_DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+_DAMAGED = (OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError, OverflowError, MemoryError)
+
+
+def picture(source: Source, max_pixels: int, field: str) -> np.ndarray:
+    """uint8 [h, w, 4], straight RGBA in sRGB, turned upright by its EXIF orientation; of an animation the first frame.
+
+    Raises UndecodableMedia for bytes that are no picture or over the cap.
+    """
+    with _opened(source, max_pixels, field) as image:
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode in _DEEP:
+            grey = _eight_bits(upright)
+            return np.dstack([grey, grey, grey, np.full_like(grey, 255)])
+        return np.asarray(_in_srgb(upright).convert("RGBA"))
+
+
+def mask(source: Source, max_pixels: int, width: int, height: int, field: str) -> np.ndarray:
+    """uint8 [height, width], full scale = selected: a grey picture of 1, 8 or 16 bits; of a coloured one its luma times
+    alpha. Raises InvalidRequest for another size, UndecodableMedia."""
+    with _opened(source, max_pixels, field) as image:
+        if image.size != (width, height):
+            raise InvalidRequest(
+                f"{field} is {image.width}x{image.height}; it must have the size of the canvas, {width}x{height}",
+                field=field,
+            )
+        if image.mode in _DEEP:
+            return _eight_bits(image)
+        if image.mode in ("1", "L"):
+            return np.array(image.convert("L"))
+        pixels = np.asarray(image.convert("RGBA"))
+        return np.rint(luma(pixels) * (pixels[..., 3] / 255)).astype(np.uint8)
+
+
+@contextmanager
+def _opened(source: Source, max_pixels: int, field: str) -> Iterator[Image.Image]:
+    """The picture, its size checked from the header alone, errors of reading as ours."""
+    if source.media_type not in FORMATS:
+        raise InvalidRequest(f"{field} is {source.media_type}; give one of {', '.join(FORMATS)}", field=field)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # damaged EXIF harms nobody, and the cap below stands instead of Pillow's
+        try:
+            with Image.open(io.BytesIO(source.read()), formats=[FORMATS[source.media_type]]) as image:
+                if image.width * image.height > max_pixels:
+                    raise UndecodableMedia(
+                        f"{field} is {image.width}x{image.height}, over the cap of {max_pixels} pixels", field=field
+                    )
+                image.load()
+                yield image
+        except Image.DecompressionBombError:
+            raise UndecodableMedia(f"{field} is over the cap of {max_pixels} pixels", field=field) from None
+        except _DAMAGED as error:
+            raise UndecodableMedia(f"{field} cannot be decoded as {source.media_type}", field=field) from error
+
+
+def _eight_bits(image: Image.Image) -> np.ndarray:
+    deep = np.clip(np.asarray(image), 0, 65535).astype(np.uint32)
+    return ((deep * 255 + 32767) // 65535).astype(np.uint8)
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """Converted from the picture's own profile where it has another one; a broken profile is as good as none."""
+    embedded = image.info.get("icc_profile")
+    if not embedded or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
+        return image
+    try:
+        profile: Any = ImageCms.ImageCmsProfile(io.BytesIO(embedded))
+        if "sRGB" in ImageCms.getProfileDescription(profile):
+            return image
+        wanted = "RGBA" if image.mode == "RGBA" else "RGB"
+        return cast("Image.Image", ImageCms.profileToProfile(image, profile, SRGB, outputMode=wanted))
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image
+
+
+__all__ = ["mask", "picture"]

@@ -1,0 +1,63 @@
+"""Pixels to files: PNG, WEBP and JPEG with an sRGB profile, equal bytes for equal pixels."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+
+import numpy as np
+from PIL import Image, ImageCms
+
+COLOR_PROFILE = "sRGB IEC61966-2.1"
+"""What meta calls the profile that every output carries."""
+
+MEDIA_TYPES = {"PNG": "image/png", "WEBP": "image/webp", "JPEG": "image/jpeg"}
+FULL_CHROMA_FROM = 90
+"""JPEG quality from which the colours are not halved."""
+
+
+@cache
+def srgb_profile() -> bytes:
+    """An ICC profile; the moment of its making, which the library writes into it, is taken out."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[24:36] = bytes((7, 208, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0))  # 2000-01-01 00:00
+    return bytes(profile)
+
+
+def flattened(pixels: np.ndarray, background: tuple[int, int, int]) -> np.ndarray:
+    """uint8 [h, w, 4] straight RGBA over an opaque colour: uint8 [h, w, 3]."""
+    alpha = pixels[..., 3:].astype(np.float32) / 255
+    over = pixels[..., :3] * alpha + np.array(background, np.float32) * (1 - alpha)
+    return np.rint(over).astype(np.uint8)
+
+
+def encode(
+    pixels: np.ndarray, format: str, *, quality: int | None, dpi: int, background: tuple[int, int, int]
+) -> bytes:
+    """uint8 [h, w, 4] straight RGBA as a file. `background` is what JPEG, which has no alpha, is laid on."""
+    file = io.BytesIO()
+    profile = srgb_profile()
+    if format == "PNG":
+        opaque = bool((pixels[..., 3] == 255).all())
+        image = Image.fromarray(np.ascontiguousarray(pixels[..., :3]) if opaque else pixels)
+        image.save(file, "PNG", compress_level=1, icc_profile=profile, dpi=(dpi, dpi))
+    elif format == "WEBP":
+        Image.fromarray(pixels).save(file, "WEBP", quality=quality, method=2, icc_profile=profile)
+    elif format == "JPEG":
+        assert quality is not None
+        chroma = 0 if quality >= FULL_CHROMA_FROM else 2
+        image = Image.fromarray(flattened(pixels, background))
+        image.save(file, "JPEG", quality=quality, subsampling=chroma, icc_profile=profile, dpi=(dpi, dpi))
+    else:
+        raise ValueError(f"no format {format!r}; the formats are {', '.join(MEDIA_TYPES)}")
+    return file.getvalue()
+
+
+def encode_mask(coverage: np.ndarray) -> bytes:
+    """uint8 [h, w] as a PNG of one channel."""
+    file = io.BytesIO()
+    Image.fromarray(coverage).save(file, "PNG", compress_level=6)
+    return file.getvalue()
+
+
+__all__ = ["COLOR_PROFILE", "MEDIA_TYPES", "encode", "encode_mask", "flattened", "srgb_profile"]

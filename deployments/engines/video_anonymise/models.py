@@ -1,0 +1,40 @@
+"""The shapes of POST /video/anonymise/faces."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from deployments.body import Body
+
+Preset = Literal["light", "medium", "strong"]
+Style = Literal["blur", "mosaic", "solid"]
+
+
+class AnonymiseRequest(Body):
+    """Make the faces of a sequence, or of an asset's own sequence, unrecognisable."""
+
+    sequence_id: str | None = None
+    asset_id: str | None = None
+    filter_strength: float | None = Field(None, ge=0, le=1)
+    """Instead of a preset: from 0.8 strong, from 0.5 medium, below light."""
+    preset: Preset | None = None
+    """Default: strong."""
+    style: Style = "blur"
+    min_face_px: int = Field(0, ge=0, le=10_000)
+    """Faces whose longer side is below this, in source pixels, are left as they are."""
+    summary_id: str | None = None
+    """Default: the latest summary with faces of each asset."""
+    allow_stub: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.sequence_id is None) == (self.asset_id is None):
+            raise ValueError("give either a sequence_id or an asset_id")
+        if self.preset is not None and self.filter_strength is not None:
+            raise ValueError("give either a preset or a filter_strength")
+        return self
+
+
+__all__ = ["AnonymiseRequest", "Preset", "Style"]

@@ -1,0 +1,238 @@
+"""POST /video/anonymise/faces: put a face_blur filter on each clip that shows a face. Makes no artifact."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from artifacts import Record, Registry, Scope
+from artifacts.errors import NotFound
+from configs.settings import Settings
+from deployments.engines.video_anonymise.models import AnonymiseRequest
+from deployments.errors import InvalidRequest, StubDependency, WrongAsset
+from deployments.operation import JSON, Context, Input, Need, Operation, Plan, Warning
+from deployments.timeline import sequences
+
+FILTER = "face_blur"
+SUMMARY = "video_region_summary"
+BACKEND_VERSION = "1"
+STRENGTH = {"strong": 0.8, "medium": 0.5, "light": 0.2}
+"""Preset -> the filter_strength that it stands for: each but light is also the least that means it."""
+
+
+def preset_of(strength: float) -> str:
+    return next((preset for preset, least in STRENGTH.items() if strength >= least), "light")
+
+
+def grade_of(preset: str, style: str) -> str:
+    """`irreversible` where what is painted was held or is one color: nothing of the face's detail is in it."""
+    return "irreversible" if style == "solid" or preset == "strong" else "reversible"
+
+
+def plan(request: AnonymiseRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
+    """Which summaries the clips' faces come from; assets without one need POST /video/regions first."""
+    scope = context.scope
+    sequence_id, body = _sequence(request, scope, registry)
+    assets = _videos(body, scope, registry)
+    given = _given(request, scope, registry, assets)
+    inputs: list[Input] = []
+    needs: list[Need] = []
+    warnings: list[Warning] = _stills(body, scope, registry)
+    for asset_id in assets:
+        found = given if given and given.parent_asset_id == asset_id else _latest(registry, scope, asset_id)
+        if found is not None:
+            inputs.append(Input(found.id, "summary"))
+            continue
+        needs.append(Need("summary", "video_regions", {"asset_id": asset_id, "include_regions": ["face"]}))
+        warnings.append(
+            Warning(f"there was no summary of the faces of {asset_id}, so POST /video/regions was done first")
+        )
+    strength = STRENGTH[request.preset or "strong"] if request.filter_strength is None else request.filter_strength
+    return Plan(
+        operation="video_anonymise",
+        scope=scope,
+        kind="",
+        parameters={
+            "sequence_id": sequence_id,
+            "asset_id": request.asset_id,
+            "preset": request.preset or preset_of(strength),
+            "style": request.style,
+            "filter_strength": strength,
+            "min_face_px": request.min_face_px,
+            "allow_stub": request.allow_stub,
+        },
+        backend=FILTER,
+        backend_version=BACKEND_VERSION,
+        inputs=tuple(inputs),
+        needs=tuple(needs),
+        parent_asset_id=request.asset_id,
+        warnings=tuple(warnings),
+    )
+
+
+def act(plan: Plan, registry: Registry, settings: Settings) -> tuple[JSON, bool]:
+    """Set the filters; the answer's own fields, and whether the sequence changed.
+
+    Every clip's face_blur is replaced, never stacked; a clip without faces ends up with none.
+    """
+    scope, wanted = plan.scope, plan.parameters
+    records = [registry.artifact(scope, item.id) for item in plan.inputs if item.role == "summary"]
+    for record in records:
+        _refuse_stub(record, allowed=wanted["allow_stub"])
+    faces = {record.parent_asset_id: _Faces(registry, scope, record, wanted["min_face_px"]) for record in records}
+    clip_ids: list[str] = []
+
+    def change(body: JSON | None) -> JSON:
+        if body is None:
+            if wanted["asset_id"] is None:
+                raise NotFound(field="sequence_id")
+            body = sequences.of_asset(registry, scope, wanted["asset_id"])
+        clip_ids.clear()
+        for track, clip in sequences.clips_of(body):
+            found = faces.get(clip.get("asset_id")) if track["kind"] != "audio" else None
+            filters = [item for item in clip["filters"] if item["type"] != FILTER]
+            if found is not None and found.within(clip["in_ms"], clip.get("out_ms")):
+                place = next((n for n, item in enumerate(clip["filters"]) if item["type"] == FILTER), len(filters))
+                filters.insert(place, _filter(wanted, found.record))
+                clip_ids.append(clip["id"])
+            clip["filters"] = filters
+        return body
+
+    before = registry.documents.get(scope, sequences.TYPE, wanted["sequence_id"])
+    after = registry.documents.update(scope, sequences.TYPE, wanted["sequence_id"], change)
+    answer = {
+        "sequence_id": wanted["sequence_id"],
+        "clips_modified_count": len(clip_ids),
+        "clip_ids": list(clip_ids),
+        "summary_ids": [record.id for record in records],
+        "grade": grade_of(wanted["preset"], wanted["style"]),
+    }
+    return answer, before is None or before.version != after.version
+
+
+class _Faces:
+    """When a summary saw faces that are large enough."""
+
+    def __init__(self, registry: Registry, scope: Scope, record: Record, min_face_px: int) -> None:
+        self.record = record
+        summary = json.loads(registry.read(scope, record))
+        tracks = summary.get("tracks") or [
+            # a summary of older times has entries alone: each stands for the time around it
+            {"track_id": None, "start_ms": item["time_ms"] - around, "end_ms": item["time_ms"] + around}
+            for around in (record.meta["frame_sample_interval_ms"],)
+            for item in summary["entries"]
+            if item.get("region", "face") == "face"
+        ]
+        if min_face_px and (boxes := _longest_sides(registry, scope, record)):
+            tracks = [track for track in tracks if boxes.get(track["track_id"], min_face_px) >= min_face_px]
+        self._spans = [(track["start_ms"], track["end_ms"]) for track in tracks]
+
+    def within(self, start_ms: int, end_ms: int | None) -> bool:
+        """Whether a face is seen in this stretch of the asset; a face in a still picture lasts no time."""
+        return any(
+            (end_ms is None or first < end_ms) and (last > start_ms or first == last >= start_ms)
+            for first, last in self._spans
+        )
+
+
+def _longest_sides(registry: Registry, scope: Scope, record: Record) -> dict[Any, float]:
+    """Track id -> the longest side of its boxes in pixels; empty where the summary has no tracks artifact."""
+    id = record.meta.get("face_tracks_artifact_id")
+    if id is None:
+        return {}
+    body = json.loads(registry.read(scope, registry.artifact(scope, id)))
+    return {track["track_id"]: max(max(row[3:5]) for row in track["boxes"]) for track in body["tracks"]}
+
+
+def _filter(wanted: JSON, summary: Record) -> JSON:
+    return {
+        "type": FILTER,
+        "params": {
+            "source_summary_id": summary.id,
+            "backend_version": summary.meta["backend_version"],
+            "preset": wanted["preset"],
+            "style": wanted["style"],
+            "filter_strength": wanted["filter_strength"],
+            "min_face_px": wanted["min_face_px"],
+        },
+        "enabled": True,
+    }
+
+
+def _sequence(request: AnonymiseRequest, scope: Scope, registry: Registry) -> tuple[str, JSON]:
+    """The sequence's id and body; that of an asset is not stored before it is acted on."""
+    if request.sequence_id is not None:
+        document = registry.documents.get(scope, sequences.TYPE, request.sequence_id)
+        if document is None:
+            raise NotFound(field="sequence_id")
+        return request.sequence_id, document.body
+    assert request.asset_id is not None
+    try:
+        asset = registry.asset(scope, request.asset_id)
+    except NotFound as error:
+        raise NotFound(error.message, "asset_id") from None
+    if asset.kind != "video":
+        raise InvalidRequest(f"asset_id is an asset of kind {asset.kind}; give a video", field="asset_id")
+    id = sequences.id_of_asset(scope, asset.id)
+    stored = registry.documents.get(scope, sequences.TYPE, id)
+    return id, stored.body if stored else sequences.of_asset(registry, scope, asset.id)
+
+
+def _videos(body: JSON, scope: Scope, registry: Registry) -> list[str]:
+    """The video assets that the sequence shows, each once, in order."""
+    shown = [clip["asset_id"] for track, clip in sequences.clips_of(body) if track["kind"] != "audio" and "asset_id" in clip]
+    return [id for id in dict.fromkeys(shown) if registry.asset(scope, id).kind == "video"]
+
+
+def _stills(body: JSON, scope: Scope, registry: Registry) -> list[Warning]:
+    """A warning for each clip whose faces are not looked for."""
+    return [
+        Warning(f"clip {clip['id']} shows a picture or an artifact: faces in it are not looked for", field="clips")
+        for track, clip in sequences.clips_of(body)
+        if track["kind"] != "audio" and ("asset_id" not in clip or registry.asset(scope, clip["asset_id"]).kind != "video")
+    ]
+
+
+def _given(request: AnonymiseRequest, scope: Scope, registry: Registry, assets: list[str]) -> Record | None:
+    if request.summary_id is None:
+        return None
+    try:
+        record = registry.artifact(scope, request.summary_id)
+    except NotFound as error:
+        raise NotFound(error.message, "summary_id") from None
+    if record.kind != SUMMARY or "face" not in record.meta.get("include_regions", []):
+        raise InvalidRequest("summary_id names no summary of faces; POST /video/regions makes one", field="summary_id")
+    if record.parent_asset_id not in assets:
+        raise WrongAsset(
+            f"summary_id belongs to {record.parent_asset_id}, which is not shown here; POST /video/regions with "
+            f"{assets[0] if assets else 'the asset'} makes one that fits",
+            field="summary_id",
+        )
+    _refuse_stub(record, allowed=request.allow_stub)
+    return record
+
+
+def _latest(registry: Registry, scope: Scope, asset_id: str) -> Record | None:
+    record = registry.latest(scope, asset_id, SUMMARY)
+    return record if record and "face" in record.meta["include_regions"] else None
+
+
+def _refuse_stub(record: Record, *, allowed: bool) -> None:
+    if record.meta.get("stub") and not allowed:
+        raise StubDependency(
+            f"{record.id} was made by a stub ({record.meta.get('stub_reason')}), which looks at no picture: fetch the "
+            "weights with `make models`, POST /video/regions again, or set allow_stub",
+            field="summary_id",
+        )
+
+
+OPERATION = Operation(
+    name="video_anonymise",
+    request=AnonymiseRequest,
+    plan=plan,
+    act=act,
+    path="/video/anonymise/faces",
+    example={"asset_id": "asset_aaaaaaaa", "preset": "strong", "style": "blur"},
+)
+
+__all__ = ["FILTER", "OPERATION", "act", "grade_of", "plan", "preset_of"]

@@ -1,0 +1,146 @@
+"""The table of face detectors, and the choice among them. Light: the detectors themselves are imported on first use.
+
+To add one: write a module with `load(weights: Path | None, threads: int) -> Detector` that gives raw scores, give its
+weights a row in configs/models.yaml, and add a row here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from configs.models import Models, WeightsMissing
+from configs.settings import Settings
+from deployments.errors import BackendUnavailable, UnknownBackend
+from deployments.operation import Plan, Warning
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Detector = Callable[[np.ndarray], list[np.ndarray]]
+    """uint8 [N, H, W, 3] BGR, never written into -> one float32 [faces, 15] a frame (operation.Detections)"""
+
+FLOOR = 0.1
+"""No detector reports a face below this confidence."""
+NO_STUB_ENVS = frozenset({"staging", "prod"})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One detector."""
+
+    model: str
+    """Its weights' name in models.yaml, and what `meta.model_used` says; `stub` has none."""
+    half: float
+    """The raw score that equals a confidence of 0.5, where the detector's makers put its threshold."""
+    module: str
+    """Where its `load` is."""
+    fallback: str = ""
+    """The detector that does its work where its weights cannot be had."""
+
+
+_HERE = __package__
+DETECTORS: Mapping[str, Row] = {
+    "opencv_face_detector": Row("yunet", 0.6, f"{_HERE}.yunet", fallback="centerface"),
+    "centerface": Row("centerface", 0.5, f"{_HERE}.centerface"),
+    "stub": Row("stub", 0.5, f"{_HERE}.stub"),
+}
+
+
+def row_of(name: str, field: str | None = None) -> Row:
+    """The row, or UnknownBackend with the list."""
+    if name not in DETECTORS:
+        known = ", ".join(DETECTORS)
+        raise UnknownBackend(f"there is no face detector {name!r}; there are {known}", field=field)
+    return DETECTORS[name]
+
+
+def weights_id(model: str, settings: Settings) -> str | None:
+    """The hash of the model's tensors by models.yaml; None for the stub."""
+    return None if model == "stub" else Models(settings).weights_id(model)
+
+
+def to_confidence(raw: np.ndarray, half: float) -> np.ndarray:
+    """Raw scores on the common scale: piecewise linear through (0, 0), (half, 0.5), (1, 1)."""
+    import numpy as np
+
+    return np.interp(raw, [0.0, half, 1.0], [0.0, 0.5, 1.0]).astype(np.float32)
+
+
+def to_raw(confidence: float, half: float) -> float:
+    """The raw score that has this confidence."""
+    return confidence * 2 * half if confidence <= 0.5 else half + (confidence - 0.5) * 2 * (1 - half)
+
+
+def make_detector(name: str, weights: Callable[[str], Path], settings: Settings) -> Detector:
+    """The detector of a row, ready to be called from any thread; WeightsMissing where its weights cannot be had.
+
+    It does not fall back: `settle` names the detector that is there, and `detector_of` gives the name to load.
+    """
+    row = row_of(name)
+    raw = import_module(row.module).load(
+        None if row.model == "stub" else weights(row.model), settings.threads, to_raw(FLOOR, row.half)
+    )
+
+    def detect(frames: np.ndarray) -> list[np.ndarray]:
+        found = raw(frames)
+        for faces in found:
+            faces[:, 4] = to_confidence(faces[:, 4], row.half)
+        return found
+
+    return detect
+
+
+def detector_of(backend: str, model: str) -> str:
+    """The row that finds faces with `model` on behalf of `backend`: the backend itself, or its fallback."""
+    row = row_of(backend)
+    return backend if model == row.model else row.fallback
+
+
+def settle(plan: Plan, weights: Callable[[str], Path], settings: Settings) -> Plan:
+    """The plan with the model that is really here: `parameters.model`, weights_id and, for a stub, backend.
+
+    Raises BackendUnavailable where there is none and a stub may not stand in.
+    """
+    backend = plan.backend
+    row = row_of(backend)
+    if backend == "stub":
+        return _stub(plan, "the stub was asked for", settings)
+    missing = []
+    for name in filter(None, (backend, row.fallback)):
+        model = DETECTORS[name].model
+        try:
+            weights(model)
+        except WeightsMissing:
+            missing.append(model)
+            continue
+        return replace(
+            plan, parameters=plan.parameters | {"model": model}, weights_id=weights_id(model, settings)
+        )
+    return _stub(plan, f"{backend} has no weights here ({', '.join(missing)})", settings)
+
+
+def _stub(plan: Plan, reason: str, settings: Settings) -> Plan:
+    """The plan done by the stub, with the reason as a warning on the field `backend`."""
+    if plan.scope.env in NO_STUB_ENVS or not settings.allow_stubs:
+        raise BackendUnavailable(
+            f"{reason}, and a stub does not stand in here: fetch the weights with `make models`, or put them into a "
+            "folder of MODELS_PATH",
+            field="backend",
+        )
+    return replace(
+        plan,
+        backend="stub",
+        weights_id=None,
+        parameters=plan.parameters | {"model": "stub"},
+        warnings=(*plan.warnings, Warning(reason, field="backend", given=plan.backend, used="stub")),
+    )
+
+
+__all__ = [
+    "DETECTORS", "FLOOR", "Row", "detector_of", "make_detector", "row_of", "settle", "to_confidence", "to_raw",
+    "weights_id",
+]

@@ -1,0 +1,79 @@
+"""POST /video/regions: which asset, which detector, which parameters."""
+
+from __future__ import annotations
+
+import json
+
+from artifacts import Record, Registry
+from artifacts.errors import NotFound
+from configs.settings import Settings
+from deployments.engines.video_regions.detectors import FLOOR, row_of, weights_id
+from deployments.engines.video_regions.models import RegionsRequest
+from deployments.errors import InvalidRequest
+from deployments.operation import JSON, Context, Input, Operation, Plan
+
+BACKEND_VERSION = "1"
+REGIONS = ("face",)
+"""The regions that are found."""
+DETECTOR_SIDE = {"video": 640, "image": 1280}
+"""Longest side of what a detector sees, in pixels; smaller pictures are not enlarged."""
+SEARCHES = {"auto": "every_frame", "every_frame": "every_frame", "sampled": "sampled"}
+"""What each mode does: `auto` searches every frame, so that every frame's faces are tracked."""
+
+
+def plan(request: RegionsRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
+    """Raises NotFound, UnknownBackend, and InvalidRequest for audio and for regions that are not found here."""
+    regions = list(dict.fromkeys(request.include_regions or REGIONS))
+    for number, region in enumerate(regions):
+        if region not in REGIONS:
+            raise InvalidRequest(
+                f"the region {region!r} is not found here; there are {', '.join(REGIONS)}",
+                field=f"include_regions[{number}]",
+            )
+    backend = request.backend or settings.video_region_backend
+    row = row_of(backend, field="backend")
+    try:
+        asset = registry.asset(context.scope, request.asset_id)
+    except NotFound as error:
+        raise NotFound(error.message, "asset_id") from None
+    if asset.kind not in DETECTOR_SIDE:
+        raise InvalidRequest(f"asset_id is an asset of kind {asset.kind}; give a video or an image", field="asset_id")
+    least = settings.video_regions_min_confidence if request.min_confidence is None else request.min_confidence
+    return Plan(
+        operation="video_regions",
+        scope=context.scope,
+        kind="video_region_summary",
+        parameters={
+            "include_regions": regions,
+            "min_confidence": max(FLOOR, least),
+            "frame_sample_interval_ms": request.frame_sample_interval_ms,
+            "mode": SEARCHES[request.mode],
+            "model": row.model,
+            "detector_side": DETECTOR_SIDE[asset.kind],
+        },
+        backend=backend,
+        backend_version=BACKEND_VERSION,
+        inputs=(Input(asset.id, "asset"),),
+        parent_asset_id=asset.id,
+        weights_id=weights_id(row.model, settings),
+    )
+
+
+def answer(plan: Plan, record: Record, registry: Registry) -> JSON:
+    """`summary_artifact_id` and the whole `summary`."""
+    return {"summary_artifact_id": record.id, "summary": json.loads(registry.read(plan.scope, record))}
+
+
+OPERATION = Operation(
+    name="video_regions",
+    request=RegionsRequest,
+    plan=plan,
+    work="deployments.engines.video_regions.work:find_regions",
+    deployment="Video",
+    answer=answer,
+    path="/video/regions",
+    example={"asset_id": "asset_aaaaaaaa", "include_regions": ["face"], "frame_sample_interval_ms": 500},
+    settle="deployments.engines.video_regions.detectors:settle",
+)
+
+__all__ = ["BACKEND_VERSION", "OPERATION", "answer", "plan"]

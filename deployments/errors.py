@@ -1,0 +1,283 @@
+"""Every error that a caller can see: the tree, the one table, and the envelope.
+
+AppError
+├── InvalidRequest        the request itself is wrong: `field` says where
+│   ├── MissingScope      a scope header is absent
+│   ├── InvalidScope      a scope header is malformed
+│   ├── UnknownBackend    no such backend; the message lists them
+│   ├── UnknownPreset     no such preset or profile; the message lists them
+│   └── InvalidMeta       an unknown kind of artifact, or meta that its kind does not take
+├── PrefixViolation       a key outside the caller's own prefix
+├── ScopeMismatch         the body names another scope than the headers
+├── EnvNotServed          this process does not serve that env
+├── NotFound              nothing with that id in the caller's scope
+├── MethodNotAllowed      the path exists, the method does not
+├── Conflict              the request contradicts what is stored
+│   ├── MissingDependency an artifact that has to be made first is not there
+│   ├── WrongAsset        the artifact belongs to another asset
+│   └── StubDependency    the artifact was made by a stub
+├── PreconditionFailed    If-Match names another version
+├── PayloadTooLarge       the body exceeds its cap
+├── RangeNotSatisfiable   the Range lies outside the content
+├── UnsupportedMedia      the bytes are of no kind that is served
+├── UndecodableMedia      the bytes claim a kind and cannot be decoded, or decode beyond a cap
+├── BackendUnavailable    a dependency or its weights are missing
+├── Busy                  over a limit; try again later
+├── WorkerLost            the replica died during the work, twice
+└── Internal              a fault of ours
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+import artifacts.errors as registry
+from configs.models import WeightsMissing
+
+JSON = dict[str, Any]
+
+
+class AppError(Exception):
+    """An answer other than success. `message` says what is wrong and what to do; `field` is a JSON path."""
+
+    code = "internal"
+    status = 500
+
+    def __init__(self, message: str, *, field: str | None = None, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: JSON = ({"field": field} if field else {}) | details
+
+    def __reduce__(self) -> tuple[Any, ...]:  # Ray pickles errors; keyword arguments would be lost
+        return _rebuild, (type(self), self.message, self.details)
+
+
+def _rebuild(kind: type[AppError], message: str, details: JSON) -> AppError:
+    error = kind(message)
+    error.details = details
+    return error
+
+
+class InvalidRequest(AppError):
+    """The request itself is wrong."""
+
+    code, status = "invalid_request", 400
+
+
+class MissingScope(InvalidRequest):
+    """A scope header is absent."""
+
+    code = "missing_scope"
+
+
+class InvalidScope(InvalidRequest):
+    """A scope header is malformed."""
+
+    code = "invalid_scope"
+
+
+class UnknownBackend(InvalidRequest):
+    """No such backend."""
+
+    code = "unknown_backend"
+
+
+class UnknownPreset(InvalidRequest):
+    """No such preset or render profile."""
+
+    code = "unknown_preset"
+
+
+class InvalidMeta(InvalidRequest):
+    """An unknown kind of artifact, or meta that its kind does not take."""
+
+    code = "invalid_meta"
+
+
+class PrefixViolation(AppError):
+    """A key outside the caller's own prefix."""
+
+    code, status = "prefix_violation", 403
+
+
+class ScopeMismatch(AppError):
+    """The body names another scope than the headers."""
+
+    code, status = "scope_mismatch", 403
+
+
+class EnvNotServed(AppError):
+    """This process does not serve that env."""
+
+    code, status = "env_not_served", 403
+
+
+class NotFound(AppError):
+    """Nothing with that id in the caller's scope."""
+
+    code, status = "not_found", 404
+
+
+class MethodNotAllowed(AppError):
+    """The path exists, the method does not."""
+
+    code, status = "method_not_allowed", 405
+
+
+class Conflict(AppError):
+    """The request contradicts what is stored."""
+
+    code, status = "conflict", 409
+
+
+class MissingDependency(Conflict):
+    """An artifact that has to be made first is not there; the message names the request that makes it."""
+
+    code = "missing_dependency"
+
+
+class WrongAsset(Conflict):
+    """The artifact belongs to another asset."""
+
+    code = "wrong_asset"
+
+
+class StubDependency(Conflict):
+    """The artifact was made by a stub."""
+
+    code = "stub_dependency"
+
+
+class PreconditionFailed(AppError):
+    """If-Match names another version."""
+
+    code, status = "precondition_failed", 412
+
+
+class PayloadTooLarge(AppError):
+    """The body exceeds its cap."""
+
+    code, status = "payload_too_large", 413
+
+
+class UnsupportedMedia(AppError):
+    """The bytes are of no kind that is served."""
+
+    code, status = "unsupported_media", 415
+
+
+class RangeNotSatisfiable(AppError):
+    """The Range lies outside the content."""
+
+    code, status = "range_not_satisfiable", 416
+
+
+class UndecodableMedia(AppError):
+    """The bytes claim a kind and cannot be decoded, or would decode beyond a cap."""
+
+    code, status = "undecodable_media", 422
+
+
+class Busy(AppError):
+    """Over a limit; try again later."""
+
+    code, status = "busy", 429
+
+
+class Internal(AppError):
+    """A fault of ours."""
+
+
+class WorkerLost(AppError):
+    """The replica died during the work, and again when it was repeated."""
+
+    code, status = "worker_lost", 503
+
+
+class BackendUnavailable(AppError):
+    """A dependency or its weights are missing; the message names what to install."""
+
+    code, status = "backend_unavailable", 503
+
+
+def _tree(base: type[AppError]) -> list[type[AppError]]:
+    return [base, *(row for child in base.__subclasses__() for row in _tree(child))]
+
+
+CODES: Mapping[str, type[AppError]] = {error.code: error for error in _tree(AppError)}
+"""Every code that a client can see, and its class."""
+
+FOREIGN: Mapping[type[Exception], type[AppError]] = {
+    registry.MissingScope: MissingScope,
+    registry.InvalidScope: InvalidScope,
+    registry.NotFound: NotFound,
+    registry.PrefixViolation: PrefixViolation,
+    registry.InvalidMeta: InvalidMeta,
+    registry.VersionConflict: PreconditionFailed,
+    registry.UnsuitableStore: Internal,
+    WeightsMissing: BackendUnavailable,
+}
+"""The errors of the packages below, and what a client sees instead. A ValueError of a kernel is a fault of ours: what
+a request may hold is checked before."""
+
+
+def as_app_error(error: BaseException, body: Any = None) -> AppError:
+    """Any exception as one of ours; `body` is the request's JSON, which gives a validation error its path."""
+    if isinstance(error, AppError):
+        return error
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        path = json_path(first["loc"], body)
+        reason = first["msg"].removeprefix("Value error, ")
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        return InvalidRequest(f"{path or 'body'}: {reason}{more}", field=path or None)
+    for kind, ours in FOREIGN.items():
+        if isinstance(error, kind):
+            return ours(str(error), field=getattr(error, "field", None))
+    return Internal("something went wrong on our side; the request id finds it in the logs")
+
+
+def json_path(loc: tuple[int | str, ...], body: Any) -> str:
+    """pydantic's location as a JSON path, without the names of union members, which the body does not have."""
+    path = ""
+    for position, part in enumerate(loc):
+        last = position == len(loc) - 1
+        if isinstance(part, int):
+            path += f"[{part}]"
+            body = body[part] if isinstance(body, list) and part < len(body) else None
+        elif (isinstance(body, dict) and part in body) or body is None or last:
+            path += f".{part}"
+            body = body.get(part) if isinstance(body, dict) else None
+    return path.removeprefix(".")
+
+
+def envelope(error: AppError, request_id: str) -> JSON:
+    """The body of every answer other than success (spec §2)."""
+    return {
+        "error": {
+            "code": error.code,
+            "message": error.message,
+            "http_status": error.status,
+            "request_id": request_id,
+            "details": error.details,
+        }
+    }
+
+
+def to_wire(error: BaseException, request_id: str) -> RuntimeError:
+    """A builtin with a dict: what a job without our code can read (spec §2)."""
+    return RuntimeError(envelope(as_app_error(error), request_id))
+
+
+def from_wire(error: BaseException) -> AppError | None:
+    """The error inside what a handle call raised; None where it carries none of ours."""
+    inner = getattr(error, "cause", None) or error
+    said = inner.args[0] if inner.args else None
+    if not (isinstance(said, dict) and isinstance(said.get("error"), dict)):
+        return None
+    found = CODES.get(said["error"]["code"], Internal)(said["error"]["message"])
+    found.details = said["error"]["details"]
+    return found

@@ -1,0 +1,162 @@
+"""The ASGI application: every route from a table, every failure an envelope."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from artifacts import Registry
+from configs.settings import Settings
+from deployments import metrics
+from deployments.engines.video_captions.routes import ROUTES as CAPTIONS
+from deployments.errors import (
+    AppError,
+    Internal,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    as_app_error,
+    envelope,
+)
+from deployments.gateway import context as who
+from deployments.gateway.openapi import body_schema, install_openapi
+from deployments.media.routes import ROUTES as MEDIA
+from deployments.operation import JSON, Operation
+from deployments.operations import Runner
+from deployments.route import Call, Reply, Route
+from deployments.timeline.routes import ROUTES as TIMELINE
+
+log = logging.getLogger(__name__)
+
+ROUTES: tuple[Route, ...] = (*MEDIA, *TIMELINE, *CAPTIONS)
+MAX_DEPTH = 32
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def build_http(runner: Runner, registry: Registry, settings: Settings) -> FastAPI:
+    """The whole HTTP face over a runner, with or without Ray."""
+    app = FastAPI(title="mattebox", version="0.1.0", description="Pictures from layers, and prepared video.")
+
+    def endpoint(handle: Callable[[Call], Awaitable[Reply]]) -> Endpoint:
+        """Scope first, then whatever the handler checks; every exception becomes an envelope."""
+
+        async def respond(request: Request) -> Response:
+            id = who.request_id(request.headers)
+            try:
+                context = who.from_headers(request.headers, id, settings)
+                call = Call(context, request.path_params, request, registry, runner, settings)
+                return _response(await handle(call), id)
+            except ClientDisconnect:
+                return Response(status_code=499)
+            except Exception as error:
+                return _failure(error, id)
+
+        return respond
+
+    def operation(row: Operation, run: Callable[[str, JSON, Any], Awaitable[JSON]]) -> Endpoint:
+        async def handle(call: Call) -> Reply:
+            body = await read_json(call)
+            return Reply(await run(row.name, body, call.context))
+
+        return endpoint(handle)
+
+    for row in runner.operations.values():
+        extra = {"requestBody": {"required": True, "content": {"application/json": body_schema(row)}}}
+        app.add_api_route(row.path, operation(row, runner.run), methods=["POST"], name=row.name, openapi_extra=extra)
+        if row.preview:
+            app.add_api_route(
+                f"{row.path}/dry-run",
+                operation(row, runner.dry_run),
+                methods=["POST"],
+                name=f"{row.name}_dry_run",
+                openapi_extra=extra,
+            )
+    for route in ROUTES:
+        app.add_api_route(route.path, endpoint(route.handle), methods=[route.method], summary=route.summary)
+
+    async def healthz() -> JSON:
+        return {"status": "ok"}
+
+    async def exposition() -> Response:
+        text, media_type = metrics.exposition()
+        return Response(text, media_type=media_type)
+
+    app.add_api_route("/healthz", healthz, methods=["GET"], summary="Whether this process answers")
+    app.add_api_route("/metrics", exposition, methods=["GET"], summary="Counters for Prometheus")
+
+    async def unrouted(request: Request, error: Exception) -> Response:
+        """What Starlette itself refuses: unknown paths and methods."""
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        refusals: dict[int, AppError] = {
+            404: NotFound("no such path; /docs lists them"),
+            405: MethodNotAllowed("this path does not take this method; /docs lists what it takes"),
+        }
+        return _failure(refusals.get(status, error), who.request_id(request.headers))
+
+    app.add_exception_handler(HTTPException, unrouted)
+    app.add_exception_handler(Exception, unrouted)
+    install_openapi(app, runner.operations.values())
+    return app
+
+
+async def read_json(call: Call) -> JSON:
+    """The body as an object: capped in bytes and depth, its scope equal to the headers'."""
+    limit = call.settings.max_body_bytes
+    data = bytearray()
+    async for chunk in call.request.stream():
+        data += chunk
+        if len(data) > limit:
+            raise PayloadTooLarge(f"the body is larger than {limit} bytes (MAX_BODY_BYTES)")
+    if _depth(data) > MAX_DEPTH:
+        raise InvalidRequest(f"the body is nested deeper than {MAX_DEPTH} levels")
+    try:
+        body = json.loads(data, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"the body is not valid JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise InvalidRequest("the body must be a JSON object")
+    who.check_body(call.context, body)
+    return body
+
+
+def _depth(data: bytes | bytearray) -> int:
+    """An upper bound of the nesting, known before anything is parsed (brackets in strings count too)."""
+    deepest = depth = 0
+    for byte in data:
+        if byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _response(reply: Reply, request_id: str) -> Response:
+    headers = {"X-Request-Id": request_id, **reply.headers}
+    if isinstance(reply.body, AsyncIterator):
+        return StreamingResponse(reply.body, reply.status, headers, reply.media_type)
+    if isinstance(reply.body, bytes):
+        return Response(reply.body, reply.status, headers, reply.media_type)
+    return JSONResponse(reply.body, reply.status, headers)
+
+
+def _failure(error: BaseException, request_id: str) -> Response:
+    ours = as_app_error(error)
+    if isinstance(ours, Internal):
+        log.error("request %s failed", request_id, exc_info=error)
+    return JSONResponse(envelope(ours, request_id), ours.status, {"X-Request-Id": request_id})
+
+
+__all__ = ["ROUTES", "build_http", "read_json"]

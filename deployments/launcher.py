@@ -1,0 +1,79 @@
+"""`make serve`: Ray, then signal handlers, then Serve, then the application; all of it ended by SIGTERM.
+
+In this order, because `ray.init` overwrites handlers that were set before it. Ray starts with a temporary folder of its
+own, so that an earlier unclean end cannot stop it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import yaml
+
+from configs.settings import load
+
+REFUSED = "RAY_SERVE_THROUGHPUT_OPTIMIZED"
+
+
+def read_args(config: Path) -> dict[str, Any]:
+    """The `args` of the Serve config's one application."""
+    (application,) = yaml.safe_load(config.read_text())["applications"]
+    args: dict[str, Any] = application.get("args") or {}
+    return args
+
+
+def launch(config: Path) -> int:
+    """Serve until SIGTERM or SIGINT; 0 after a clean end."""
+    if os.environ.get(REFUSED, "0") not in ("", "0"):
+        print(f"{REFUSED} is refused: it gains nothing here and rejects arguments over 4 MiB; use HAProxy instead")
+        return 2
+    args = read_args(config)
+    settings = load(args)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_AUTH_MODE", "token")  # explicit, so that other drivers can be told to do the same
+    import ray
+    from ray import serve
+
+    from deployments.app import build
+
+    folder = tempfile.mkdtemp(prefix="mb-")  # short: sockets' paths have a limit of 107 bytes
+    state = settings.mattebox_home / "serve.json"
+    try:
+        ray.init(address="local", _temp_dir=folder, include_dashboard=False, log_to_driver=True)
+        ended = threading.Event()
+
+        def end(_signal: int, _frame: FrameType | None) -> None:
+            ended.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, end)
+        serve.start(http_options={"host": settings.http_host, "port": settings.http_port, "request_timeout_s": None})
+        serve.run(build(args), name="mattebox", route_prefix="/")
+        address = ray.get_runtime_context().gcs_address
+        settings.mattebox_home.mkdir(parents=True, exist_ok=True)
+        state.write_text(json.dumps({"pid": os.getpid(), "ray_address": address, "http": _url(settings)}))
+        print(f"mattebox answers on {_url(settings)}  (docs: {_url(settings)}/docs, Ray address for drivers: {address})", flush=True)
+        while not ended.wait(1):
+            pass
+        print("ending", flush=True)
+        serve.shutdown()
+    finally:
+        state.unlink(missing_ok=True)
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def _url(settings: Any) -> str:
+    return f"http://{settings.http_host}:{settings.http_port}"
+
+
+__all__ = ["launch", "read_args"]

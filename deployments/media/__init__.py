@@ -1,0 +1,1 @@
+"""media_v2: the registry's HTTP face, and what an upload is."""

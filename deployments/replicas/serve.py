@@ -1,0 +1,84 @@
+"""The deployments: each a thin Ray Serve face over a host of this folder, or over the gateway."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from artifacts import Registry, Scope, Store
+from configs.settings import Settings
+from deployments.dispatch import ServeDispatch
+from deployments.errors import to_wire
+from deployments.gateway.handle import HandleFace
+from deployments.gateway.http import build_http
+from deployments.operation import JSON, Plan
+from deployments.operations import OPERATIONS, Runner
+from deployments.replicas.faces import FacesHost
+from deployments.replicas.host import Done, Host
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Worker:
+    """Imaging, Speech and Video: one Host each; what is deployed differs in options, slots and what it imports."""
+
+    def __init__(self, settings: Settings, slots: int, faces: DeploymentHandle | None = None, warm: str = "") -> None:
+        logging.getLogger("deployments").setLevel(logging.INFO)
+        dispatch = ServeDispatch({"Faces": faces} if faces else {})
+
+        async def detect(detector: str, frames: np.ndarray) -> list[np.ndarray]:
+            found: list[np.ndarray] = await dispatch.call("Faces", "detect", detector, frames)
+            return found
+
+        self._host = Host(settings, Registry(Store(settings.store_url)), OPERATIONS, detect, slots)
+        if warm:
+            self._host.warm(warm)
+
+    async def execute(self, plan: Plan, request_id: str) -> Done:
+        try:
+            return await self._host.execute(plan, request_id)
+        except Exception as error:
+            logging.getLogger(__name__).info("request %s: %s failed", request_id, plan.operation, exc_info=error)
+            raise to_wire(error, request_id) from None
+
+    async def probe(self, scope: Scope, key: str, media_type: str) -> JSON:
+        try:
+            return await self._host.probe(scope, key, media_type)
+        except Exception as error:
+            raise to_wire(error, "") from None
+
+
+class Faces:
+    """Batches of frames in, boxes out; a batch comes formed from Video."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._host = FacesHost(settings)
+
+    async def detect(self, detector: str, frames: np.ndarray) -> list[np.ndarray]:
+        try:
+            return await self._host.detect(detector, frames)
+        except Exception as error:
+            raise to_wire(error, "") from None
+
+
+class GatewayFace(HandleFace):
+    """HTTP and handle methods over one runner."""
+
+    def __init__(self, settings: Settings, handles: dict[str, Any]) -> None:
+        logging.getLogger("deployments").setLevel(logging.INFO)
+        self.settings = settings
+        self.registry = Registry(Store(settings.store_url))
+        self.runner = Runner(self.registry, ServeDispatch(handles), settings)
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        return build_http(self.runner, self.registry, self.settings)
+
+
+Gateway = serve.ingress()(GatewayFace)
+
+__all__ = ["Faces", "Gateway", "Worker"]

@@ -1,0 +1,53 @@
+"""A route that is no plain operation: what its handler gets and gives."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from artifacts import Registry
+from deployments.operation import Context
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from configs.settings import Settings
+    from deployments.operations import Runner
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP request, its scope already checked."""
+
+    context: Context
+    params: Mapping[str, str]
+    """The path's parameters."""
+    request: Request
+    """For query, headers and a streamed body."""
+    registry: Registry
+    runner: Runner
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back: a JSON value, bytes or a stream of bytes."""
+
+    body: Any
+    status: int = 200
+    media_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A row of a routes room's table."""
+
+    method: str
+    path: str
+    handle: Callable[[Call], Awaitable[Reply]]
+    summary: str
+
+
+__all__ = ["AsyncIterator", "Call", "Reply", "Route"]

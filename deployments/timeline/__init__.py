@@ -1,0 +1,1 @@
+"""Sequences: the documents that say what is shown when."""

@@ -1,0 +1,235 @@
+"""Sequences as documents of the registry. A body is JSON:
+
+    {id, project_id?, render_profile, duration_ms, tracks: [{id, kind, clips: [{id, …}]}], transitions, automation, made}
+
+Times are resolved when a clip is stored, so a stored clip always has in_ms and start_ms_on_timeline, and out_ms unless
+it is a still picture on an overlay track, which stays to the end. `made` counts the sub-ids and is never shown.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from artifacts import Registry, Scope
+from artifacts.canonical import make_id
+from artifacts.documents import Document
+from artifacts.errors import NotFound
+from deployments.errors import InvalidRequest
+from deployments.operation import JSON
+from deployments.timeline.models import Clip, SequenceBody, SequenceRequest, Track, TrackRequest
+
+TYPE = "sequences"
+STILL_MS = 5000
+"""How long a still picture stays on a video track, when its clip does not say."""
+SUB_DIGITS = 6
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+SHOWS = {"video": ("video", "image"), "overlay": ("video", "image"), "audio": ("audio", "video")}
+"""Track kind -> what its clips may be."""
+
+
+def new_id(scope: Scope, idempotency_key: str | None = None) -> str:
+    """An id for a new sequence; with an idempotency key the same one each time."""
+    return make_id("sequence", [scope.tenant, scope.env], "new", idempotency_key or secrets.token_hex(16))
+
+
+def id_of_asset(scope: Scope, asset_id: str) -> str:
+    """The id of an asset's own sequence."""
+    return make_id("sequence", [scope.tenant, scope.env], "asset", asset_id)
+
+
+def sub_id(prefix: str, sequence_id: str, number: int) -> str:
+    """The id of a track or clip: the sequence's, and a number."""
+    digits = "".join(_BASE32[number >> 5 * place & 31] for place in reversed(range(SUB_DIGITS)))
+    return f"{prefix}_{sequence_id.partition('_')[2]}{digits}"
+
+
+def sequence_of(id: str) -> str:
+    """The sequence that a track's or clip's id lies in."""
+    return f"sequence_{id.partition('_')[2][:-SUB_DIGITS]}"
+
+
+def get(registry: Registry, scope: Scope, id: str) -> Document:
+    """Raises NotFound."""
+    document = registry.documents.get(scope, TYPE, id)
+    if document is None:
+        raise NotFound
+    return document
+
+
+def shown(document: Document) -> JSON:
+    """The wire's Sequence."""
+    return {key: value for key, value in document.body.items() if key != "made"} | {"version": document.version}
+
+
+def create(registry: Registry, scope: Scope, id: str, request: SequenceRequest) -> Document:
+    """Make the document; one that is there already stays as it is."""
+    if request.project_id is not None and registry.documents.get(scope, "projects", request.project_id) is None:
+        raise NotFound(field="project_id")
+    body = build(registry, scope, id, request)
+    body["render_profile"] = request.render_profile
+    if request.project_id is not None:
+        body["project_id"] = request.project_id
+    return registry.documents.update(scope, TYPE, id, lambda old: old or body)
+
+
+def of_asset(registry: Registry, scope: Scope, asset_id: str) -> JSON:
+    """The body that an asset's own sequence begins with: one clip, the whole of it."""
+    request = SequenceBody(tracks=[Track(kind="video", clips=[Clip(asset_id=asset_id)])])
+    return build(registry, scope, id_of_asset(scope, asset_id), request)
+
+
+def build(registry: Registry, scope: Scope, id: str, request: SequenceRequest | SequenceBody) -> JSON:
+    """A body from a request: ids given, times resolved, every source looked up.
+
+    Raises NotFound, and InvalidRequest naming the field.
+    """
+    body: JSON = {
+        "id": id,
+        "render_profile": "source",
+        "duration_ms": 0,
+        "tracks": [],
+        "transitions": [],
+        "automation": [],
+        "made": 0,
+    }
+    names: dict[str, str] = {}
+    for number, track in enumerate(request.tracks):
+        _add(body, registry, scope, track, names, f"tracks[{number}].")
+    for number, transition in enumerate(request.transitions):
+        for field in ("from_clip_id", "to_clip_id"):
+            if getattr(transition, field) not in names:
+                raise InvalidRequest(
+                    f"{getattr(transition, field)!r} is no clip of this request; give the clip an `id` and name that",
+                    field=f"transitions[{number}].{field}",
+                )
+        ends = {"from_clip_id": names[transition.from_clip_id], "to_clip_id": names[transition.to_clip_id]}
+        body["transitions"].append({"id": _next(body, "transition"), **transition.model_dump(), **ends})
+    body["duration_ms"] = duration(body["tracks"])
+    return body
+
+
+def add_track(
+    registry: Registry, scope: Scope, id: str, request: TrackRequest, expected: int | None = None
+) -> Document:
+    """Put a track over the others. Raises NotFound, and VersionConflict where another version is `expected`."""
+    get(registry, scope, id)
+
+    def change(old: JSON | None) -> JSON:
+        if old is None:
+            raise NotFound
+        _add(old, registry, scope, Track(kind=request.kind, clips=request.clips), {}, "")
+        old["duration_ms"] = duration(old["tracks"])
+        return old
+
+    return registry.documents.update(scope, TYPE, id, change, expected=expected)
+
+
+def clips_of(body: JSON) -> Iterator[tuple[JSON, JSON]]:
+    """(track, clip) of each clip, from the bottom track up."""
+    for track in body["tracks"]:
+        for clip in track["clips"]:
+            yield track, clip
+
+
+def clip_end(clip: JSON) -> int | None:
+    """When the clip ends on the timeline, in ms; None where it stays to the sequence's end."""
+    if clip.get("out_ms") is None:
+        return None
+    return int(clip["start_ms_on_timeline"]) + round((clip["out_ms"] - clip["in_ms"]) / clip["speed"])
+
+
+def duration(tracks: Sequence[JSON]) -> int:
+    """The end of the last clip that has one, in ms."""
+    ends = [clip_end(clip) for track in tracks for clip in track["clips"]]
+    return max((end for end in ends if end is not None), default=0)
+
+
+def _add(body: JSON, registry: Registry, scope: Scope, track: Track, names: dict[str, str], where: str) -> None:
+    made: JSON = {"id": _next(body, "track"), "kind": track.kind, "clips": []}
+    after = 0
+    for number, clip in enumerate(track.clips):
+        stored = _stored(registry, scope, track, clip, after, f"{where}clips[{number}]")
+        stored = {"id": _next(body, "clip")} | stored
+        if clip.id is not None:
+            names[clip.id] = stored["id"]
+        made["clips"].append(stored)
+        after = clip_end(stored) or 0
+    body["tracks"].append(made)
+
+
+def _next(body: JSON, prefix: str) -> str:
+    body["made"] += 1
+    return sub_id(prefix, body["id"], body["made"])
+
+
+def _stored(registry: Registry, scope: Scope, track: Track, clip: Clip, after: int, where: str) -> JSON:
+    kind, length = _source(registry, scope, clip, where)
+    if kind not in SHOWS[track.kind]:
+        raise InvalidRequest(f"{where}: a {kind} cannot be on a track of kind {track.kind}", field=where)
+    out_ms = length if clip.out_ms is None else clip.out_ms
+    if length is not None and (clip.in_ms >= length or (clip.out_ms or 0) > length):
+        field = "in_ms" if clip.in_ms >= length else "out_ms"
+        raise InvalidRequest(
+            f"{where}.{field} is {getattr(clip, field)}, and the source lasts {length} ms", field=f"{where}.{field}"
+        )
+    if kind == "image" and out_ms is None and track.kind == "video":
+        out_ms = clip.in_ms + STILL_MS
+    for field, mask in _masks(clip):
+        if _artifact_kind(registry, scope, mask, f"{where}.{field}") != "mask":
+            raise InvalidRequest(f"{where}.{field} names no mask", field=f"{where}.{field}")
+    start = clip.start_ms_on_timeline
+    if start is None:
+        start = 0 if track.kind == "overlay" else after
+    said = clip.model_dump(exclude={"id"}) | {"out_ms": out_ms, "start_ms_on_timeline": start}
+    said["filters"] = [item.model_dump(exclude_none=True) for item in clip.filters]
+    if clip.position is not None:
+        said["position"] = list(clip.position)
+    return {key: value for key, value in said.items() if value is not None}
+
+
+def _masks(clip: Clip) -> Iterator[tuple[str, str]]:
+    if clip.mask_artifact_id is not None:
+        yield "mask_artifact_id", clip.mask_artifact_id
+    for number, item in enumerate(clip.filters):
+        if item.mask_artifact_id is not None:
+            yield f"filters[{number}].mask_artifact_id", item.mask_artifact_id
+
+
+def _source(registry: Registry, scope: Scope, clip: Clip, where: str) -> tuple[str, int | None]:
+    """What a clip shows (`video`, `image`, `audio`) and how long that lasts in ms (a still: None)."""
+    if clip.asset_id is not None:
+        try:
+            asset = registry.asset(scope, clip.asset_id)
+        except NotFound as error:
+            raise NotFound(error.message, f"{where}.asset_id") from None
+        return asset.kind, None if asset.kind == "image" else _length(asset.meta)
+    assert clip.artifact_id is not None
+    try:
+        record = registry.artifact(scope, clip.artifact_id)
+    except NotFound as error:
+        raise NotFound(error.message, f"{where}.artifact_id") from None
+    kind = record.media_type.partition("/")[0]
+    if kind not in ("video", "image", "audio"):
+        raise InvalidRequest(f"{where}.artifact_id is a {record.kind}, which cannot be shown", field=f"{where}.artifact_id")
+    return kind, None if kind == "image" else _length(record.meta)
+
+
+def _length(meta: dict[str, Any]) -> int | None:
+    value = meta.get("duration_ms")
+    return None if value is None else round(value)
+
+
+def _artifact_kind(registry: Registry, scope: Scope, id: str, field: str) -> str:
+    """The kind of an artifact; NotFound names the field."""
+    try:
+        return registry.artifact(scope, id).kind
+    except NotFound as error:
+        raise NotFound(error.message, field) from None
+
+
+__all__ = [
+    "TYPE", "add_track", "build", "clip_end", "clips_of", "create", "duration", "get", "id_of_asset", "new_id",
+    "of_asset", "sequence_of", "shown", "sub_id",
+]

@@ -1,0 +1,54 @@
+"""`python -m docs.check`: what the docs say must exist. Links, paths, commands and routes."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
+PATH = re.compile(r"`((?:artifacts|configs|deployments|kernels|demo|docs|tests)/[\w./-]+)`")
+TARGET = re.compile(r"^(?:    )?make ([a-z]+)", re.MULTILINE)
+ROUTE = re.compile(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`?]*)`")
+
+
+def pages() -> list[Path]:
+    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def problems() -> list[str]:
+    """One line for each thing that the docs name and the repository lacks."""
+    found = []
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    served = _routes()
+    for page in pages():
+        text = page.read_text()
+        name = page.relative_to(ROOT)
+        for link in LINK.findall(text):
+            if "://" not in link and not (page.parent / link).exists():
+                found.append(f"{name}: the link {link} leads nowhere")
+        for path in PATH.findall(text):
+            if not (ROOT / path).exists():
+                found.append(f"{name}: {path} does not exist")
+        found += [f"{name}: make {target} is no target" for target in TARGET.findall(text) if target not in targets]
+        for method, path in ROUTE.findall(text):
+            if (method, re.sub(r"\{\w+\}", "{}", path)) not in served:
+                found.append(f"{name}: {method} {path} is not served")
+    return found
+
+
+def _routes() -> set[tuple[str, str]]:
+    from deployments.gateway.http import ROUTES
+    from deployments.operations import OPERATIONS
+
+    rows = {(route.method, route.path) for route in ROUTES} | {("GET", "/healthz"), ("GET", "/metrics"), ("GET", "/docs")}
+    rows |= {("POST", row.path) for row in OPERATIONS.values()}
+    rows |= {("POST", f"{row.path}/dry-run") for row in OPERATIONS.values() if row.preview}
+    return {(method, re.sub(r"\{\w+\}", "{}", path)) for method, path in rows}
+
+
+if __name__ == "__main__":
+    lines = problems()
+    print("\n".join(lines) or f"{len(pages())} pages agree with the repository")
+    sys.exit(bool(lines))

@@ -1,0 +1,301 @@
+"""Blend modes: the one table. A mode is a row; the reference and the fast loops are both made from it.
+
+A row holds B(cb, cs), the colour that a mode makes of a backdrop and a source colour, twice:
+
+- `reference`: plain tensor code on straight colours 0..1, any floating dtype and device; a separable formula sees
+  tensors of any shape, another one tensors `[..., 3]`.
+- `fast`: scalar code that the compiled loops inline, float32, in the form that costs least:
+    `premultiplied`  (p, r, a, ab) -> a*ab*B   with p = ab*cb, r = a*cs: multiplications and additions only
+    `straight`       (b, s) -> B               one channel, where the formula cannot avoid a division or a root
+    `colors`         (br, bg, bb, sr, sg, sb) -> (Br, Bg, Bb)   the modes that look at all channels together
+
+Adding a mode is adding its row to `_ROWS`. This module imports neither torch nor numba: the request models take the
+names from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+W3C = "W3C Compositing and Blending Level 1"
+ADOBE = "Photoshop's documented behaviour, checked against its own pictures"
+
+LUMA = (0.30, 0.59, 0.11)
+"""Weights of R, G and B in the luminosity of the W3C's non-separable modes."""
+
+Form = Literal["premultiplied", "straight", "colors"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """One blend mode."""
+
+    name: str
+    source: str
+    """Where the formula comes from."""
+    reference: Callable[[Tensor, Tensor], Tensor]
+    form: Form
+    fast: Callable[..., Any]
+
+    @property
+    def separable(self) -> bool:
+        """Whether each channel is blended by itself."""
+        return self.form != "colors"
+
+
+# float32 constants: a Python number would widen the compiled loops to float64.
+ZERO, QUARTER, HALF, ONE, TWO = (np.float32(v) for v in (0, 0.25, 0.5, 1, 2))
+FOUR, TWELVE, SIXTEEN = (np.float32(v) for v in (4, 12, 16))
+TINY = np.float32(1e-12)
+# A composited 1.0 arrives as 1 - 1e-7: every test for an exact value needs a tolerance that float32 can carry.
+EPSILON = np.float32(1e-5)
+NEARLY_ONE = np.float32(1 - 1e-5)
+LUMA_R, LUMA_G, LUMA_B = (np.float32(v) for v in LUMA)
+
+
+def _epsilon(value: Tensor) -> float:
+    return 1e-6 if value.element_size() == 8 else 1e-5
+
+
+def _select(condition: Tensor, yes: Tensor | float, no: Tensor) -> Tensor:
+    return no.masked_fill(condition, yes) if isinstance(yes, float) else yes.where(condition, no)
+
+
+def _hard_light(b: Tensor, s: Tensor) -> Tensor:
+    return _select(s <= 0.5, 2 * b * s, 1 - 2 * (1 - b) * (1 - s))
+
+
+def _color_dodge(b: Tensor, s: Tensor) -> Tensor:
+    e = _epsilon(b)
+    value = (b / (1 - s).clamp(min=e)).clamp(max=1)
+    return _select(b <= e, 0.0, _select(s >= 1 - e, 1.0, value))
+
+
+def _color_burn(b: Tensor, s: Tensor) -> Tensor:
+    e = _epsilon(b)
+    value = 1 - ((1 - b) / s.clamp(min=e)).clamp(max=1)
+    return _select(b >= 1 - e, 1.0, _select(s <= e, 0.0, value))
+
+
+def _soft_light(b: Tensor, s: Tensor) -> Tensor:
+    d = _select(b <= 0.25, ((16 * b - 12) * b + 4) * b, b.clamp(min=0).sqrt())
+    return _select(s <= 0.5, b - (1 - 2 * s) * b * (1 - b), b + (2 * s - 1) * (d - b))
+
+
+def _vivid_light(b: Tensor, s: Tensor) -> Tensor:
+    e = _epsilon(b)  # the source's extreme wins: 0 makes black even of white, 1 white even of black
+    burn = 1 - ((1 - b) / (2 * s).clamp(min=e)).clamp(max=1)
+    dodge = (b / (2 - 2 * s).clamp(min=e)).clamp(max=1)
+    return _select(s <= e, 0.0, _select(s >= 1 - e, 1.0, _select(s <= 0.5, burn, dodge)))
+
+
+def _hard_mix(b: Tensor, s: Tensor) -> Tensor:
+    e = _epsilon(b)  # a tie goes black, except black over white
+    return _select(s <= e, (b >= 1 - e).to(b), (b + s > 1 + e).to(b))
+
+
+def _divide(b: Tensor, s: Tensor) -> Tensor:
+    e = _epsilon(b)
+    return _select(s <= e, (b > e).to(b), (b / s.clamp(min=e)).clamp(max=1))
+
+
+def _luminosity(c: Tensor) -> Tensor:
+    return c[..., :1] * LUMA[0] + c[..., 1:2] * LUMA[1] + c[..., 2:] * LUMA[2]
+
+
+def _saturation(c: Tensor) -> Tensor:
+    return c.amax(-1, keepdim=True) - c.amin(-1, keepdim=True)
+
+
+def _with_luminosity(c: Tensor, light: Tensor) -> Tensor:
+    c = c + (light - _luminosity(c))
+    low, high = c.amin(-1, keepdim=True), c.amax(-1, keepdim=True)
+    c = _select((low < 0).expand_as(c), light + (c - light) * light / (light - low).clamp(min=1e-12), c)
+    return _select((high > 1).expand_as(c), light + (c - light) * (1 - light) / (high - light).clamp(min=1e-12), c)
+
+
+def _with_saturation(c: Tensor, amount: Tensor) -> Tensor:
+    spread = _saturation(c)
+    grey = spread <= _epsilon(c) * 0.1
+    return _select(grey.expand_as(c), 0.0, (c - c.amin(-1, keepdim=True)) * amount / spread.clamp(min=1e-12))
+
+
+# The same formulas once more, scalar, for the compiled loops.
+
+
+def _fast_color_dodge(b: Any, s: Any) -> Any:
+    value = min(ONE, b / max(ONE - s, TINY))
+    return ZERO if b <= EPSILON else (ONE if s >= NEARLY_ONE else value)
+
+
+def _fast_color_burn(b: Any, s: Any) -> Any:
+    value = ONE - min(ONE, (ONE - b) / max(s, TINY))
+    return ONE if b >= NEARLY_ONE else (ZERO if s <= EPSILON else value)
+
+
+def _fast_soft_light(b: Any, s: Any) -> Any:
+    dark = ((SIXTEEN * b - TWELVE) * b + FOUR) * b
+    root = np.sqrt(max(b, ZERO))
+    d = dark if b <= QUARTER else root
+    k = TWO * s - ONE
+    return b + k * (b - b * b if k <= ZERO else d - b)
+
+
+def _fast_vivid_light(b: Any, s: Any) -> Any:
+    burns = s <= HALF
+    quotient = min(ONE, (ONE - b if burns else b) / max(TWO * s if burns else TWO - TWO * s, TINY))
+    value = ONE - quotient if burns else quotient
+    return ZERO if s <= EPSILON else (ONE if s >= NEARLY_ONE else value)
+
+
+def _fast_hard_mix(b: Any, s: Any) -> Any:
+    threshold = NEARLY_ONE if s <= EPSILON else ONE + EPSILON - s
+    return ONE if b >= threshold else ZERO
+
+
+def _fast_divide(b: Any, s: Any) -> Any:
+    value = min(ONE, b / max(s, TINY))
+    return (ZERO if b <= EPSILON else ONE) if s <= EPSILON else value
+
+
+def _fast_darker_color(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any) -> Any:
+    difference = LUMA_R * (sr - br) + LUMA_G * (sg - bg) + LUMA_B * (sb - bb)
+    wins = difference < -EPSILON
+    return (sr if wins else br), (sg if wins else bg), (sb if wins else bb)
+
+
+def _fast_lighter_color(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any) -> Any:
+    difference = LUMA_R * (sr - br) + LUMA_G * (sg - bg) + LUMA_B * (sb - bb)
+    wins = difference > EPSILON
+    return (sr if wins else br), (sg if wins else bg), (sb if wins else bb)
+
+
+def _fast_hue(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any) -> Any:
+    low, high = min(sr, min(sg, sb)), max(sr, max(sg, sb))
+    wanted = max(br, max(bg, bb)) - min(br, min(bg, bb))
+    k = wanted / max(high - low, TINY) if high - low > EPSILON else ZERO
+    return recolor(br, bg, bb, (sr - low) * k, (sg - low) * k, (sb - low) * k)
+
+
+def _fast_saturation(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any) -> Any:
+    low, high = min(br, min(bg, bb)), max(br, max(bg, bb))
+    wanted = max(sr, max(sg, sb)) - min(sr, min(sg, sb))
+    k = wanted / max(high - low, TINY) if high - low > EPSILON else ZERO
+    return recolor(br, bg, bb, (br - low) * k, (bg - low) * k, (bb - low) * k)
+
+
+def recolor(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any) -> Any:
+    """The source's colour at the backdrop's luminosity: what the four modes of hue, saturation and light share."""
+    light = LUMA_R * br + LUMA_G * bg + LUMA_B * bb
+    shift = light - (LUMA_R * sr + LUMA_G * sg + LUMA_B * sb)
+    r, g, b = sr + shift, sg + shift, sb + shift
+    low, high = min(r, min(g, b)), max(r, max(g, b))
+    # Both of the W3C's clips scale about the luminosity, so they are one factor.
+    below = light / max(light - low, TINY) if low < ZERO else ONE
+    above = (ONE - light) / max((high - light) * below, TINY) if light + (high - light) * below > ONE else ONE
+    k = below * above
+    return light + (r - light) * k, light + (g - light) * k, light + (b - light) * k
+
+
+def _fast_luminosity(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any) -> Any:
+    return recolor(sr, sg, sb, br, bg, bb)
+
+
+# In the premultiplied form u = r*ab, v = p*a and t = a*ab stand for the source, the backdrop and 1.
+_ROWS: tuple[Mode, ...] = (
+    Mode("normal", W3C, lambda b, s: s + 0 * b,
+         "premultiplied", lambda p, r, a, ab: r * ab),
+    Mode("darken", W3C, lambda b, s: b.minimum(s),
+         "premultiplied", lambda p, r, a, ab: min(r * ab, p * a)),
+    Mode("multiply", W3C, lambda b, s: b * s,
+         "premultiplied", lambda p, r, a, ab: r * p),
+    Mode("color_burn", W3C, _color_burn, "straight", _fast_color_burn),
+    Mode("linear_burn", ADOBE, lambda b, s: (b + s - 1).clamp(min=0),
+         "premultiplied", lambda p, r, a, ab: max(ZERO, r * ab + p * a - a * ab)),
+    Mode("darker_color", ADOBE, lambda b, s: _select((_luminosity(s) < _luminosity(b)).expand_as(b), s + 0 * b, b),
+         "colors", _fast_darker_color),
+    Mode("lighten", W3C, lambda b, s: b.maximum(s),
+         "premultiplied", lambda p, r, a, ab: max(r * ab, p * a)),
+    Mode("screen", W3C, lambda b, s: b + s - b * s,
+         "premultiplied", lambda p, r, a, ab: r * ab + p * a - r * p),
+    Mode("color_dodge", W3C, _color_dodge, "straight", _fast_color_dodge),
+    Mode("linear_dodge", ADOBE, lambda b, s: (b + s).clamp(max=1),
+         "premultiplied", lambda p, r, a, ab: min(a * ab, r * ab + p * a)),
+    Mode("lighter_color", ADOBE, lambda b, s: _select((_luminosity(s) > _luminosity(b)).expand_as(b), s + 0 * b, b),
+         "colors", _fast_lighter_color),
+    Mode("overlay", W3C, lambda b, s: _hard_light(s, b),
+         "premultiplied",
+         lambda p, r, a, ab: TWO * r * p if TWO * p <= ab else a * ab - TWO * (ab - p) * (a - r)),
+    Mode("soft_light", W3C, _soft_light, "straight", _fast_soft_light),
+    Mode("hard_light", W3C, _hard_light,
+         "premultiplied",
+         lambda p, r, a, ab: TWO * r * p if TWO * r <= a else a * ab - TWO * (ab - p) * (a - r)),
+    Mode("vivid_light", ADOBE, _vivid_light, "straight", _fast_vivid_light),
+    Mode("linear_light", ADOBE, lambda b, s: (b + 2 * s - 1).clamp(0, 1),
+         "premultiplied", lambda p, r, a, ab: min(a * ab, max(ZERO, p * a + TWO * r * ab - a * ab))),
+    Mode("pin_light", ADOBE, lambda b, s: _select(s <= 0.5, b.minimum(2 * s), b.maximum(2 * s - 1)),
+         "premultiplied",
+         lambda p, r, a, ab: min(p * a, TWO * r * ab) if TWO * r <= a else max(p * a, TWO * r * ab - a * ab)),
+    Mode("hard_mix", ADOBE, _hard_mix, "straight", _fast_hard_mix),
+    Mode("difference", W3C, lambda b, s: (b - s).abs(),
+         "premultiplied", lambda p, r, a, ab: abs(r * ab - p * a)),
+    Mode("exclusion", W3C, lambda b, s: b + s - 2 * b * s,
+         "premultiplied", lambda p, r, a, ab: r * ab + p * a - TWO * r * p),
+    Mode("subtract", ADOBE, lambda b, s: (b - s).clamp(min=0),
+         "premultiplied", lambda p, r, a, ab: max(ZERO, p * a - r * ab)),
+    Mode("divide", ADOBE, _divide, "straight", _fast_divide),
+    Mode("hue", W3C, lambda b, s: _with_luminosity(_with_saturation(s, _saturation(b)), _luminosity(b)),
+         "colors", _fast_hue),
+    Mode("saturation", W3C, lambda b, s: _with_luminosity(_with_saturation(b, _saturation(s)), _luminosity(b)),
+         "colors", _fast_saturation),
+    Mode("color", W3C, lambda b, s: _with_luminosity(s + 0 * b, _luminosity(b)), "colors", recolor),
+    Mode("luminosity", W3C, lambda b, s: _with_luminosity(b + 0 * s, _luminosity(s)), "colors", _fast_luminosity),
+)
+
+MODES: Mapping[str, Mode] = {row.name: row for row in _ROWS}
+"""Every mode by its name; the position in this table is its number in the compiled loops, `normal` being 0."""
+
+ALIASES: Mapping[str, str] = {"add": "linear_dodge"}
+
+NUMBERS: Mapping[str, int] = {name: number for number, name in enumerate(MODES)}
+
+
+def canonical(name: str) -> str:
+    """A mode's own name for a name or alias; ValueError lists the modes."""
+    name = ALIASES.get(name, name)
+    if name not in MODES:
+        raise ValueError(f"no blend mode {name!r}; the modes are {', '.join([*MODES, *ALIASES])}")
+    return name
+
+
+def source_over(backdrop: Tensor, source: Tensor, mode: str = "normal") -> Tensor:
+    """W3C source-over compositing with a blend mode: the reference.
+
+    backdrop, source: floating [..., 4], straight RGBA 0..1, the same dtype and device.
+    Gives [..., 4] straight RGBA; where the alpha is 0 the colour is 0. ValueError for an unknown mode.
+    """
+    cb, ab = backdrop[..., :3], backdrop[..., 3:]
+    cs, a = source[..., :3], source[..., 3:]
+    blended = MODES[canonical(mode)].reference(cb, cs).clamp(0, 1)
+    alpha = a + ab * (1 - a)
+    premultiplied = cs * a * (1 - ab) + cb * ab * (1 - a) + a * ab * blended
+    color = _select((alpha <= 0).expand_as(premultiplied), 0.0, premultiplied / alpha.clamp(min=1e-30))
+    return cat_last(color, alpha)
+
+
+def cat_last(color: Tensor, alpha: Tensor) -> Tensor:
+    """[..., 3] and [..., 1] joined to [..., 4]."""
+    joined = color.new_empty((*color.shape[:-1], 4))
+    joined[..., :3] = color
+    joined[..., 3:] = alpha
+    return joined
+
+
+__all__ = ["ALIASES", "LUMA", "MODES", "NUMBERS", "Mode", "canonical", "recolor", "source_over"]

@@ -1,0 +1,62 @@
+"""The errors: one table, an envelope for each, readable across handles."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+
+import pytest
+from pydantic import BaseModel, Field, ValidationError
+
+import artifacts.errors
+from deployments import errors
+from deployments.errors import CODES, FOREIGN, AppError, InvalidRequest, as_app_error, envelope, from_wire, to_wire
+
+
+def test_every_registry_error_is_mapped() -> None:
+    rows = [
+        row
+        for _, row in inspect.getmembers(artifacts.errors, inspect.isclass)
+        if issubclass(row, artifacts.errors.RegistryError) and row is not artifacts.errors.RegistryError
+    ]
+    assert rows
+    assert not [row for row in rows if row not in FOREIGN]
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    drawn = set(re.findall(r"[├└]── (\w+)", errors.__doc__ or ""))
+    assert drawn == {row.__name__ for row in CODES.values()} - {"AppError"} | {"Internal"}
+
+
+@pytest.mark.parametrize("row", CODES.values())
+def test_each_error_crosses_a_handle_and_pickles(row: type[AppError]) -> None:
+    error = row("what to do", field="a.b", more=1)
+    back = from_wire(to_wire(error, "r1"))
+    assert (type(back), back.message, back.details) == (row, "what to do", {"field": "a.b", "more": 1})  # type: ignore[union-attr]
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), again.message, again.details) == (row, error.message, error.details)
+    assert envelope(error, "r1")["error"]["http_status"] == row.status >= 400
+
+
+class Inner(BaseModel):
+    opacity: float = Field(1, ge=0, le=1)
+
+
+class Outer(BaseModel):
+    layers: list[Inner | int]
+
+
+def test_a_validation_error_names_the_json_path_without_union_members() -> None:
+    body = {"layers": [1, {"opacity": 2}]}
+    with pytest.raises(ValidationError) as caught:
+        Outer.model_validate(body)
+    error = as_app_error(caught.value, body)
+    assert isinstance(error, InvalidRequest)
+    assert error.details["field"] == "layers[1].opacity"
+
+
+def test_a_fault_of_ours_tells_nothing_of_itself() -> None:
+    said = envelope(as_app_error(KeyError("/srv/secret path of t_other")), "r1")
+    assert said["error"]["code"] == "internal"
+    assert "secret" not in str(said)

@@ -1,0 +1,243 @@
+"""The registry on file:// and memory://: identity, create-only commit, lineage, latest, documents."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from artifacts import Draft, Registry, Scope, Store, keys
+from artifacts.canonical import cache_key, canonical, is_id, make_id
+from artifacts.errors import InvalidMeta, InvalidScope, MissingScope, NotFound, PrefixViolation, VersionConflict
+
+ACME = Scope("t_acme", "dev")
+OTHER = Scope("t_other", "dev")
+META = {"width": 4, "height": 4, "feather": 0, "selection_hash": "x", "selection": {}}
+
+
+@pytest.fixture(params=["memory", "file"])
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Registry:
+    return Registry(Store("memory://" if request.param == "memory" else (tmp_path / "store").as_uri()))
+
+
+def mask(data: bytes = b"pixels", name: str = "", **meta: object) -> Draft:
+    return Draft(name, "mask", "image/png", data, META | meta)
+
+
+def key(**changes: object) -> str:
+    given = {"scope": ACME, "inputs": ["asset_aaaaaaaa"], "operation": "image_masks", "parameters": {"a": 1, "b": 2.5}}
+    return cache_key(**(given | {"backend": "cpu", "backend_version": "1", "weights_id": None} | changes))  # type: ignore[arg-type]
+
+
+def test_canonical_json_follows_rfc_8785() -> None:
+    # the RFC's own example, section 3.2.3
+    value = {"numbers": [333333333.33333329, 1e30, 4.5, 2e-3, 1e-27], "literals": [None, True, False]}
+    assert canonical(value) == b'{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27]}'
+
+
+def test_cache_key_is_the_sha256_of_the_canonical_tuple() -> None:
+    text = (
+        '{"backend":"cpu","backend_version":"1","inputs":["asset_aaaaaaaa"],"operation":"image_masks",'
+        '"parameters":{"a":1,"b":2.5},"scope":["t_acme","dev"],"weights_id":null}'
+    )
+    assert key() == hashlib.sha256(text.encode()).hexdigest()
+    assert key(parameters={"b": 2.5, "a": 1}) == key()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scope": OTHER},
+        {"inputs": ["asset_bbbbbbbb"]},
+        {"operation": "other"},
+        {"parameters": {"a": 2}},
+        {"backend": "x"},
+        {"backend_version": "2"},
+        {"weights_id": "w"},
+    ],
+)
+def test_each_part_of_the_identity_makes_another_key(change: dict[str, object]) -> None:
+    assert key(**change) != key()
+
+
+def test_ids_have_the_documented_shape() -> None:
+    assert is_id(make_id("mask", "a", 1))
+    assert not any(map(is_id, ["mask_../../x", "MASK_aaaaaaaa", "mask_aaaa", "mask_" + "a" * 65, "mask_1111111181"]))
+
+
+@pytest.mark.parametrize("tenant", ["acme", "t_", "t_unknown", "t_Acme", "t_a/b", "t_" + "a" * 65, "t_a\n"])
+def test_malformed_tenants_are_refused(tenant: str) -> None:
+    with pytest.raises(InvalidScope):
+        Scope(tenant, "dev")
+
+
+def test_missing_scope_is_its_own_error() -> None:
+    with pytest.raises(MissingScope):
+        Scope("", "dev")
+    with pytest.raises(InvalidScope):
+        Scope("t_a", "production")
+    assert Scope("t_" + "a" * 63, "prod").prefix.endswith("/prod/")
+
+
+@pytest.mark.parametrize("bad", ["tenants/t_other/dev/x", "x", "tenants/t_acme/dev/../x", "tenants/t_acme/dev//x"])
+def test_keys_outside_the_scope_are_refused(bad: str) -> None:
+    with pytest.raises(PrefixViolation):
+        keys.check(ACME, bad)
+
+
+def test_commit_find_and_read(registry: Registry) -> None:
+    assert registry.find(ACME, "mask", key()) is None
+    record = registry.commit(ACME, cache_key=key(), main=mask(), inputs=[{"id": "asset_aaaaaaaa", "role": "source"}])
+    assert registry.find(ACME, "mask", key()) == record == registry.artifact(ACME, record.id)
+    assert registry.read(ACME, record) == b"pixels"
+    assert record.sha256 == hashlib.sha256(b"pixels").hexdigest()
+    assert record.uri.startswith("store://tenants/t_acme/dev/media_v2/_/mask/")
+    assert registry.children(ACME, "asset_aaaaaaaa") == [record.id]
+
+
+def test_another_tenant_sees_nothing(registry: Registry) -> None:
+    record = registry.commit(ACME, cache_key=key(), main=mask())
+    with pytest.raises(NotFound) as foreign:
+        registry.artifact(OTHER, record.id)
+    with pytest.raises(NotFound) as absent:
+        registry.artifact(OTHER, make_id("mask", "never"))
+    with pytest.raises(NotFound) as malformed:
+        registry.artifact(OTHER, "../../etc/passwd")
+    assert str(foreign.value) == str(absent.value) == str(malformed.value)
+
+
+def test_sides_lie_beside_and_are_findable_before_the_work_ends(registry: Registry) -> None:
+    expected = registry.side_id(ACME, "mask", key(), "mask", "face/1/000500")
+    registry.commit(ACME, cache_key=key(), main=mask(), sides=[mask(b"side", "face/1/000500")])
+    assert registry.read(ACME, registry.artifact(ACME, expected)) == b"side"
+    assert "/regions/" in registry.artifact(ACME, expected).uri
+
+
+def test_of_many_writers_one_wins_and_all_get_its_record(registry: Registry) -> None:
+    gate = threading.Barrier(8)
+
+    def write(number: int) -> tuple[str, str]:
+        gate.wait()
+        record = registry.commit(ACME, cache_key=key(), main=mask(f"writer {number}".encode()))
+        return record.sha256, hashlib.sha256(registry.read(ACME, record)).hexdigest()
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = set(pool.map(write, range(8)))
+    assert len(answers) == 1
+    recorded, stored = answers.pop()
+    assert recorded == stored
+
+
+def test_bytes_of_a_writer_that_died_get_their_record(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("artifacts.registry.WINNER_WAIT_S", 0.1)
+    record = registry.commit(ACME, cache_key=key(), main=mask(b"first"))
+    registry.store.delete(keys.record(ACME, record.id))
+    again = registry.commit(ACME, cache_key=key(), main=mask(b"second, other bytes"))
+    assert again.sha256 == hashlib.sha256(b"first").hexdigest()
+    assert registry.read(ACME, again) == b"first"
+
+
+def test_large_files_go_to_a_key_that_follows_from_their_content(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("artifacts.registry.CREATE_ONLY_LIMIT", 3)
+    path = tmp_path / "large"
+    path.write_bytes(b"large")
+    record = registry.commit(ACME, cache_key=key(), main=Draft("", "mask", "image/png", path, META))
+    assert hashlib.sha256(b"large").hexdigest() in record.uri
+    assert registry.read(ACME, record) == b"large"
+
+
+def test_a_deleted_artifact_is_absent_and_new_work_takes_the_next_generation(registry: Registry) -> None:
+    first = registry.commit(ACME, cache_key=key(), main=mask())
+    registry.delete(ACME, first.id)
+    with pytest.raises(NotFound):
+        registry.artifact(ACME, first.id)
+    assert registry.find(ACME, "mask", key()) is None
+    second = registry.commit(ACME, cache_key=key(), main=mask())
+    assert second.id != first.id
+    assert registry.find(ACME, "mask", key()) == second
+
+
+@pytest.mark.parametrize("lacking", ["width", "selection_hash", "selection"])
+def test_missing_meta_is_named(registry: Registry, lacking: str) -> None:
+    meta = {name: value for name, value in META.items() if name != lacking}
+    with pytest.raises(InvalidMeta) as caught:
+        registry.commit(ACME, cache_key=key(), main=Draft("", "mask", "image/png", b"", meta))
+    assert caught.value.field == f"meta.{lacking}"
+
+
+def test_ill_typed_meta_and_unknown_kinds_are_refused(registry: Registry) -> None:
+    with pytest.raises(InvalidMeta):
+        registry.commit(ACME, cache_key=key(), main=mask(width="4"))
+    with pytest.raises(InvalidMeta):
+        registry.commit(ACME, cache_key=key(), main=mask(width=True))
+    with pytest.raises(InvalidMeta):
+        registry.commit(ACME, cache_key=key(), main=Draft("", "nothing", "image/png", b"", {}))
+
+
+def test_latest_is_the_last_success_and_never_a_stub(registry: Registry) -> None:
+    parent = make_id("asset", "p")
+    first = registry.commit(ACME, cache_key=key(), main=mask(), parent_asset_id=parent)
+    second = registry.commit(ACME, cache_key=key(operation="b"), main=mask(), parent_asset_id=parent)
+    stub = registry.commit(ACME, cache_key=key(operation="c"), main=mask(stub=True), parent_asset_id=parent)
+    for record in (second, first, stub):
+        registry.set_latest(ACME, record)
+    assert registry.latest(ACME, parent, "mask") == first
+    assert registry.latest(OTHER, parent, "mask") is None
+    registry.delete(ACME, first.id)
+    assert registry.latest(ACME, parent, "mask") is None
+
+
+def test_documents_count_versions_and_equal_bodies_make_none(registry: Registry) -> None:
+    id = make_id("sequence", "s")
+    assert registry.documents.get(ACME, "sequences", id) is None
+    assert registry.documents.update(ACME, "sequences", id, lambda _: {"n": 1}).version == 1
+    assert registry.documents.update(ACME, "sequences", id, lambda old: old or {}).version == 1
+    assert registry.documents.update(ACME, "sequences", id, lambda _: {"n": 2}, expected=1).version == 2
+    with pytest.raises(VersionConflict):
+        registry.documents.update(ACME, "sequences", id, lambda _: {"n": 3}, expected=1)
+
+
+def test_no_update_is_lost_among_threads(registry: Registry) -> None:
+    id = make_id("sequence", "s")
+
+    def add(_: int) -> None:
+        registry.documents.update(ACME, "sequences", id, lambda old: {"n": (old or {"n": 0})["n"] + 1})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, range(40)))
+    document = registry.documents.get(ACME, "sequences", id)
+    assert document and (document.body["n"], document.version) == (40, 40)
+
+
+async def test_uploads_are_streamed_hashed_and_capped(registry: Registry) -> None:
+    upload = registry.receive(ACME, max_bytes=10)
+    assert await upload.write(b"12345")
+    assert not await upload.write(b"678901")
+    assert await upload.write(b"67890")
+    sha256 = await upload.close()
+    assert sha256 == hashlib.sha256(b"1234567890").hexdigest()
+
+    def adopt(upload_key: str, tags: list[str]) -> object:
+        return registry.adopt(
+            ACME, upload_key, kind="image", media_type="image/png", size_bytes=10, sha256=sha256, meta={}, tags=tags
+        )
+
+    asset = adopt(upload.key, ["a"])
+    again = registry.receive(ACME, max_bytes=10)
+    await again.write(b"1234567890")
+    await again.close()
+    united = adopt(again.key, ["b"])
+    assert (united.id, united.tags) == (asset.id, ["a", "b"])  # type: ignore[attr-defined]
+    assert registry.read(ACME, united) == b"1234567890"  # type: ignore[arg-type]
+    assert not registry.store.exists(upload.key)
+
+
+async def test_a_stream_gives_the_asked_range(registry: Registry) -> None:
+    record = registry.commit(ACME, cache_key=key(), main=mask(b"0123456789"))
+    chunks = [chunk async for chunk in registry.store.stream(registry.key(ACME, record), 2, 5)]
+    assert b"".join(chunks) == b"234"
