@@ -216,6 +216,7 @@ class Upload:
         self.store, self.key, self.max_bytes = store, key, max_bytes
         self.size = 0
         self.head = b""
+        self._open = True
         self._hash = hashlib.sha256()
         self._file = obstore.open_writer_async(objects, key, buffer_size=8 * CHUNK)
 
@@ -232,12 +233,16 @@ class Upload:
 
     async def close(self) -> str:
         """Finish; the SHA-256 in lower-case hex."""
+        self._open = False
         await self._file.close()
         self.store._sync(self.key)
         return self._hash.hexdigest()
 
     async def abandon(self) -> None:
-        await self._file.close()
+        """Remove what was received, at any point of the upload."""
+        if self._open:
+            self._open = False
+            await self._file.close()
         self.store.delete(self.key)
 
 

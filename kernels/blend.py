@@ -180,14 +180,16 @@ def _fast_lighter_color(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any) ->
 def _fast_hue(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any) -> Any:
     low, high = min(sr, min(sg, sb)), max(sr, max(sg, sb))
     wanted = max(br, max(bg, bb)) - min(br, min(bg, bb))
-    k = wanted / max(high - low, TINY) if high - low > EPSILON else ZERO
+    stretch = wanted / max(high - low, TINY)
+    k = stretch if high - low > EPSILON else ZERO
     return recolor(br, bg, bb, (sr - low) * k, (sg - low) * k, (sb - low) * k)
 
 
 def _fast_saturation(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any) -> Any:
     low, high = min(br, min(bg, bb)), max(br, max(bg, bb))
     wanted = max(sr, max(sg, sb)) - min(sr, min(sg, sb))
-    k = wanted / max(high - low, TINY) if high - low > EPSILON else ZERO
+    stretch = wanted / max(high - low, TINY)
+    k = stretch if high - low > EPSILON else ZERO
     return recolor(br, bg, bb, (br - low) * k, (bg - low) * k, (bb - low) * k)
 
 
@@ -198,9 +200,11 @@ def recolor(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any) -> Any:
     r, g, b = sr + shift, sg + shift, sb + shift
     low, high = min(r, min(g, b)), max(r, max(g, b))
     # Both of the W3C's clips scale about the luminosity, so they are one factor.
-    below = light / max(light - low, TINY) if low < ZERO else ONE
-    above = (ONE - light) / max((high - light) * below, TINY) if light + (high - light) * below > ONE else ONE
-    k = below * above
+    # The quotients are taken first and chosen after: a division inside a branch keeps the loop from being vectorised.
+    to_black = light / max(light - low, TINY)
+    below = to_black if low < ZERO else ONE
+    to_white = (ONE - light) / max((high - light) * below, TINY)
+    k = below * (to_white if light + (high - light) * below > ONE else ONE)
     return light + (r - light) * k, light + (g - light) * k, light + (b - light) * k
 
 
