@@ -20,7 +20,7 @@ class UnknownFont(LookupError):
 
 
 class FontMissing(LookupError):
-    """The package that carries a font is not installed, or its file is another one; the message says what to install."""
+    """The package that carries a font is not installed, or another version of it; the message says what to install."""
 
 
 class Font(BaseModel):

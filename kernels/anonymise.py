@@ -112,7 +112,7 @@ def paint_reference(planes: Planes, face: Ellipse, cells: Cells, style: Style, m
 
 
 def rectangle(face: Ellipse, height: int, width: int) -> tuple[int, int, int, int]:
-    """(x0, y0, x1, y1) of the luma pixels that `paint` may touch, cut to the frame; empty where x1 <= x0 or y1 <= y0."""
+    """(x0, y0, x1, y1) of the luma pixels that `paint` may touch, cut to the frame; empty where x1 <= x0, y1 <= y0."""
     reach = 1 + FEATHER
     # two pixels more on each side: a chroma sample covers two, and its ellipse is a sample wider
     x0, x1 = face.cx - reach * (face.a + 2) - 2, face.cx + reach * (face.a + 2) + 2

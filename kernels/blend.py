@@ -61,7 +61,7 @@ LUMA_R, LUMA_G, LUMA_B = (np.float32(v) for v in LUMA)
 
 
 def _epsilon(value: Tensor) -> float:
-    return 1e-6 if value.element_size() == 8 else 1e-5
+    return 1e-6 if value.element_size() == 8 else 2e-6
 
 
 def _select(condition: Tensor, yes: Tensor | float, no: Tensor) -> Tensor:

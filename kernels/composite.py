@@ -2,8 +2,8 @@
 
 Equality policy. `composite` agrees with `composite_reference` in float64, rounded half up, within 1 of 255 in every
 channel, except at pixels where that reference itself moves by more than that under ±1e-4 of input; such pixels exist
-only in the discontinuous modes (color_burn, color_dodge, vivid_light, hard_mix, divide, darker_color, lighter_color) and
-are at most 200 ppm. Colours are compared where the alpha is not 0. Bytes do not depend on the number of threads.
+only in the discontinuous modes (color_burn, color_dodge, vivid_light, hard_mix, divide, darker_color, lighter_color)
+and are at most 200 ppm. Colours are compared where the alpha is not 0. Bytes do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -106,11 +106,10 @@ def composite_reference(
         source = torch.from_numpy(part).to(device=device, dtype=dtype) / 255
         if linear:
             source[..., :3] = color.to_linear(source[..., :3])
-        coverage = layer.opacity
+        source[..., 3] *= layer.opacity
         if layer.mask is not None:
             mask = torch.from_numpy(np.ascontiguousarray(layer.mask[y0:y1, x0:x1]))
-            coverage = mask.to(device=device, dtype=dtype) / 255 * layer.opacity
-        source[..., 3] *= coverage
+            source[..., 3] *= mask.to(device=device, dtype=dtype) / 255
         window = canvas[y0 - first : y1 - first, x0:x1]
         window.copy_(source_over(window, source, layer.mode))
     if linear:

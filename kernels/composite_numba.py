@@ -13,7 +13,7 @@ The inner loops are made from the rows of `kernels.blend.MODES`: nothing here na
 """
 
 # numba's decorators are untyped, and pointers have no Python type
-# mypy: disable-error-code="misc, untyped-decorator"
+# mypy: disable-error-code="misc, untyped-decorator, no-untyped-call"
 from __future__ import annotations
 
 import hashlib
@@ -28,6 +28,7 @@ from numba.extending import intrinsic, register_jitable
 
 from kernels import blend
 from kernels.blend import HALF, MODES, NUMBERS, ONE, TINY, ZERO, Mode
+from kernels.threads import at_most
 
 TILE = 128
 BANDS = 64
@@ -41,9 +42,7 @@ TO_UNIT, TO_BYTE = np.float32(1 / 255), np.float32(255)
 PLANES = 4 * TILE  # floats before the tile's alpha buffer
 SCRATCH = 5 * TILE + 16  # and 64 bytes to align them
 
-numba.config.THREADING_LAYER = "omp"  # the other layers abort, or race, when several Python threads call
-
-_INLINE = {"fastmath": True, "boundscheck": False, "error_model": "numpy", "nogil": True}
+_INLINE: dict[str, Any] = {"fastmath": True, "boundscheck": False, "error_model": "numpy", "nogil": True}
 
 
 def _pointer_to(element: Any) -> Any:
@@ -90,7 +89,7 @@ def _normal_loop(opaque: bool, masked: bool) -> Callable[..., None]:
             if not opaque:
                 planes[3 * TILE + x] = a + planes[3 * TILE + x] * rest
 
-    return loop  # type: ignore[no-any-return]
+    return loop
 
 
 def _premultiplied_loop(fast: Any, opaque: bool) -> Callable[..., None]:
@@ -110,7 +109,7 @@ def _premultiplied_loop(fast: Any, opaque: bool) -> Callable[..., None]:
             if not opaque:
                 planes[3 * TILE + x] = a + ab * (ONE - a)
 
-    return loop  # type: ignore[no-any-return]
+    return loop
 
 
 def _straight_loop(fast: Any, opaque: bool) -> Callable[..., None]:
@@ -131,7 +130,7 @@ def _straight_loop(fast: Any, opaque: bool) -> Callable[..., None]:
             if not opaque:
                 planes[3 * TILE + x] = a + ab * (ONE - a)
 
-    return loop  # type: ignore[no-any-return]
+    return loop
 
 
 def _colors_loop(fast: Any, opaque: bool) -> Callable[..., None]:
@@ -151,7 +150,7 @@ def _colors_loop(fast: Any, opaque: bool) -> Callable[..., None]:
             if not opaque:
                 planes[3 * TILE + x] = a + ab * rest
 
-    return loop  # type: ignore[no-any-return]
+    return loop
 
 
 _FORMS: dict[str, Callable[[Any, bool], Callable[..., None]]] = {
@@ -165,8 +164,9 @@ def _dispatch(modes: list[Mode], opaque: bool) -> Callable[..., None]:
     """A function that runs the loop of mode number `mode`: a chain of one link for each row of the table."""
     chain: Any = None
     for mode in reversed(modes):
-        chain = _link(NUMBERS[mode.name], _FORMS[mode.form](numba.njit(**_INLINE)(mode.fast), opaque), chain)
-    return chain  # type: ignore[no-any-return]
+        fast = numba.njit(inline="always", **_INLINE)(mode.fast)  # a call would keep the loop from being vectorised
+        chain = _link(NUMBERS[mode.name], _FORMS[mode.form](fast, opaque), chain)
+    return chain
 
 
 def _link(number: int, loop: Any, others: Any) -> Any:
@@ -188,7 +188,7 @@ def _link(number: int, loop: Any, others: Any) -> Any:
     return link
 
 
-register_jitable(blend.recolor)  # the modes that call it see it compiled
+register_jitable(inline="always")(blend.recolor)  # the modes that call it see it compiled
 _blend_on_opaque = _dispatch(list(MODES.values()), opaque=True)
 _blend_on_general = _dispatch(list(MODES.values()), opaque=False)
 _normal_on_opaque = _normal_loop(opaque=True, masked=False)
@@ -356,14 +356,10 @@ def run(table: np.ndarray, opacities: np.ndarray, out: np.ndarray, threads: int)
     """Composites the layers of `table` into `out`.
 
     table: int64 [layers, COLUMNS], bottom to top; addresses must stay valid during the call.
-    opacities: float32 [layers], 0..1. out: uint8 [H, W, 4], rows contiguous. threads: at least 1, capped by numba's own.
+    opacities: float32 [layers], 0..1. out: uint8 [H, W, 4], rows contiguous. threads: see kernels.threads.
     """
-    before = numba.get_num_threads()
-    numba.set_num_threads(max(1, min(threads, int(numba.config.NUMBA_NUM_THREADS))))
-    try:
+    with at_most(threads):
         _run(table, opacities, out.ctypes.data, out.strides[0] // 4, out.shape[1], out.shape[0])
-    finally:
-        numba.set_num_threads(before)
 
 
 __all__ = ["COLUMNS", "run"]

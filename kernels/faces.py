@@ -140,7 +140,7 @@ class _Open:
 
 
 def link(
-    found: Sequence[Floats],
+    found: Sequence[npt.NDArray[np.floating]],
     frames: Sequence[int],
     times_ms: npt.ArrayLike,
     cuts: Sequence[int] = (),

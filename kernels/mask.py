@@ -1,7 +1,7 @@
 """Selections as coverage: polygons by exact area, ellipses, feather.
 
-Equality policy: `polygon_coverage` is exact but for rounding; `polygon_coverage_reference` samples rows, so the two agree
-within 1/`lines` of full scale.
+Equality policy: `polygon_coverage` is exact but for rounding; `polygon_coverage_reference` samples rows, so the two
+agree within 1/`lines` of full scale.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def polygon_coverage(
 def polygon_coverage_reference(
     points: Tensor, width: int, height: int, *, fill_rule: FillRule = "nonzero", lines: int = 64
 ) -> Tensor:
-    """The same, plain: `lines` horizontal lines a row, exact along each of them. points: floating [N, 2], any device."""
+    """The same, plain: `lines` horizontal lines a row, exact along each. points: floating [N, 2], any device."""
     x0, y0 = points.unbind(1)
     x1, y1 = points.roll(-1, 0).unbind(1)
     direction = torch.sign(y1 - y0)
@@ -81,8 +81,9 @@ def ellipse_points(x: float, y: float, width: float, height: float, rotation: fl
     angle = np.arange(count) * (2 * math.pi / count)
     # the polygon lies half outside, half inside the ellipse: its area is the ellipse's
     swell = math.sqrt((2 * math.pi / count) / math.sin(2 * math.pi / count))
-    around = np.stack([np.cos(angle) * (width / 2 * swell), np.sin(angle) * (height / 2 * swell)], 1)
-    return turned(around + (x + width / 2, y + height / 2), (x + width / 2, y + height / 2), rotation)
+    middle = (x + width / 2, y + height / 2)
+    across, down = np.cos(angle) * (width / 2 * swell), np.sin(angle) * (height / 2 * swell)
+    return turned(np.stack([middle[0] + across, middle[1] + down], 1), middle, rotation)
 
 
 def rectangle_points(x: float, y: float, width: float, height: float, rotation: float = 0.0) -> np.ndarray:
@@ -101,7 +102,7 @@ def turned(points: np.ndarray, about: tuple[float, float], degrees: float) -> np
 
 def unit_circle(degrees: float) -> tuple[float, float]:
     """Cosine and sine, exact at quarter turns: a picture turned by 90 degrees stays on the pixel grid."""
-    quarter = {0: (1.0, 0.0), 90: (0.0, 1.0), 180: (-1.0, 0.0), 270: (0.0, -1.0)}
+    quarter = {0.0: (1.0, 0.0), 90.0: (0.0, 1.0), 180.0: (-1.0, 0.0), 270.0: (0.0, -1.0)}
     return quarter.get(degrees % 360) or (math.cos(math.radians(degrees)), math.sin(math.radians(degrees)))
 
 

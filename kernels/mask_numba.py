@@ -8,16 +8,18 @@ fill rule decides once which edges bound the inside, and each of them adds the e
 # mypy: disable-error-code="misc, untyped-decorator"
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 
 ROW_BUDGET = 50_000
-"""Edges looked at in one row, over all its slabs, before the row is done in `COARSE` plain slabs instead: only a scribble
-of thousands of crossing edges gets there, and it must not take minutes."""
+"""Edges looked at in one row, over all its slabs, before the row is done in `COARSE` plain slabs instead: only a
+scribble of thousands of crossing edges gets there, and it must not take minutes."""
 COARSE = 8
 SHORTEST = 1e-7  # of a row: rounding must not keep a crossing from being passed
 
-_OPTIONS = {"cache": True, "nogil": True, "boundscheck": False, "error_model": "numpy"}
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "boundscheck": False, "error_model": "numpy"}
 
 
 @numba.njit(**_OPTIONS)
@@ -142,8 +144,9 @@ def fill(points, evenodd, out):  # type: ignore[no-untyped-def]
         if budget <= 0:
             row[:] = 0
             for j in range(COARSE):
-                middle = y + (j + 0.5) / COARSE
-                _slab(row, edges, active, count, middle - SHORTEST, middle + SHORTEST, evenodd, width, False, order, xa, xb)
+                low = y + (j + 0.5) / COARSE - SHORTEST
+                high = low + 2 * SHORTEST
+                _slab(row, edges, active, count, low, high, evenodd, width, False, order, xa, xb)
             row *= 1 / (COARSE * 2 * SHORTEST)
         covered = 0.0
         for x in range(width):

@@ -1,7 +1,7 @@
 """Resizing and affine warps of pictures: premultiplied, one resample, area for minification, Lanczos or cubic beyond.
 
-Equality policy. `resize` agrees with `resize_reference` within 1/255 where it only makes smaller and within 2/255 where it
-enlarges (colours compared premultiplied: at a small alpha a straight colour is not determined). `warp` agrees with
+Equality policy. `resize` agrees with `resize_reference` within 1/255 where it only makes smaller and within 2/255 where
+it enlarges (colours compared premultiplied: at a small alpha a straight colour is not determined). `warp` agrees with
 `warp_reference` within 1/255, likewise.
 """
 
@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 
 try:
-    import numba
-
     from kernels import resample_numba as fast
+    from kernels.threads import at_most
 except ImportError:  # numba is not installed: the reference does the work
     fast = None  # type: ignore[assignment]
 
@@ -96,9 +95,7 @@ def _axis(size: int, wanted: int) -> Tensor:
     return weights
 
 
-def warp(
-    pixels: np.ndarray, matrix: np.ndarray, coverage: np.ndarray, *, threads: int = 1
-) -> np.ndarray:
+def warp(pixels: np.ndarray, matrix: np.ndarray, coverage: np.ndarray, *, threads: int = 1) -> np.ndarray:
     """An affine picture of `pixels` in the window of `coverage`.
 
     pixels: uint8 [h, w, 4] straight RGBA; beyond its edge its outermost pixels go on, `coverage` ends it.
@@ -111,12 +108,8 @@ def warp(
     out = np.empty((*coverage.shape, 4), np.uint8)
     if fast is None:
         return straight_covered(_warp_tensor(source, matrix, coverage.shape, samples), coverage)
-    before = numba.get_num_threads()
-    numba.set_num_threads(max(1, min(threads, int(numba.config.NUMBA_NUM_THREADS))))
-    try:
+    with at_most(threads):
         fast.warp(source, matrix, np.ascontiguousarray(coverage, np.float32), samples, out)
-    finally:
-        numba.set_num_threads(before)
     return out
 
 

@@ -4,18 +4,20 @@
 # mypy: disable-error-code="misc, untyped-decorator"
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 from numba import prange
-
-numba.config.THREADING_LAYER = "omp"  # the other layers abort, or race, when several Python threads call
 
 BANDS = 64
 ONE, TWO, HALF = np.float32(1), np.float32(2), np.float32(0.5)
 SHARPNESS = np.float32(-0.5)  # Catmull-Rom
 FULL = np.float32(255)
 
-_OPTIONS = {"fastmath": True, "boundscheck": False, "error_model": "numpy", "nogil": True, "cache": True}
+_OPTIONS: dict[str, Any] = {
+    "fastmath": True, "boundscheck": False, "error_model": "numpy", "nogil": True, "cache": True,
+}
 
 
 @numba.njit(**_OPTIONS)

@@ -7,8 +7,9 @@ from typing import Any
 
 from artifacts import Registry
 from configs.settings import Settings
+from deployments.body import check_body
 from deployments.errors import InvalidRequest, to_wire
-from deployments.gateway.context import check_body, make_context, request_id
+from deployments.gateway.context import make_context, request_id
 from deployments.media.routes import adopt, asset_json
 from deployments.operation import JSON, Context, Operation
 from deployments.operations import OPERATIONS, Runner

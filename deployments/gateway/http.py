@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -15,14 +14,13 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from artifacts import Registry
 from configs.settings import Settings
 from deployments import metrics
+from deployments.body import read_json
 from deployments.engines.video_captions.routes import ROUTES as CAPTIONS
 from deployments.errors import (
     AppError,
     Internal,
-    InvalidRequest,
     MethodNotAllowed,
     NotFound,
-    PayloadTooLarge,
     as_app_error,
     envelope,
 )
@@ -37,7 +35,6 @@ from deployments.timeline.routes import ROUTES as TIMELINE
 log = logging.getLogger(__name__)
 
 ROUTES: tuple[Route, ...] = (*MEDIA, *TIMELINE, *CAPTIONS)
-MAX_DEPTH = 32
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -107,42 +104,6 @@ def build_http(runner: Runner, registry: Registry, settings: Settings) -> FastAP
     return app
 
 
-async def read_json(call: Call) -> JSON:
-    """The body as an object: capped in bytes and depth, its scope equal to the headers'."""
-    limit = call.settings.max_body_bytes
-    data = bytearray()
-    async for chunk in call.request.stream():
-        data += chunk
-        if len(data) > limit:
-            raise PayloadTooLarge(f"the body is larger than {limit} bytes (MAX_BODY_BYTES)")
-    if _depth(data) > MAX_DEPTH:
-        raise InvalidRequest(f"the body is nested deeper than {MAX_DEPTH} levels")
-    try:
-        body = json.loads(data, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"the body is not valid JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise InvalidRequest("the body must be a JSON object")
-    who.check_body(call.context, body)
-    return body
-
-
-def _depth(data: bytes | bytearray) -> int:
-    """An upper bound of the nesting, known before anything is parsed (brackets in strings count too)."""
-    deepest = depth = 0
-    for byte in data:
-        if byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    return deepest
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _response(reply: Reply, request_id: str) -> Response:
     headers = {"X-Request-Id": request_id, **reply.headers}
     if isinstance(reply.body, AsyncIterator):
@@ -159,4 +120,4 @@ def _failure(error: BaseException, request_id: str) -> Response:
     return JSONResponse(envelope(ours, request_id), ours.status, {"X-Request-Id": request_id})
 
 
-__all__ = ["ROUTES", "build_http", "read_json"]
+__all__ = ["ROUTES", "build_http"]

@@ -65,7 +65,8 @@ def _adts(head: bytes) -> bool:
 
 
 SVG = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*|<!DOCTYPE\s+svg[^>\[]*(?:\[.*?\]\s*)?>\s*)*<svg[\s/>]", re.S
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*|<!DOCTYPE\s+svg[^>\[]*(?:\[.*?\]\s*)?>\s*)*<svg[\s/>]",
+    re.S,
 )
 
 
@@ -90,7 +91,7 @@ TABLE: tuple[tuple[Media, Test], ...] = (
     (Media("video", "video/quicktime", "mov"), _major(b"qt  ")),
     (
         Media("video", "video/mp4", "mp4"),
-        _brand(b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"M4V ", b"3gp4", b"3gp5", b"dash"),
+        _brand(*(b"isom iso2 iso4 iso5 iso6 mp41 mp42 avc1 3gp4 3gp5 dash".split()), b"M4V "),
     ),
     (Media("video", "video/quicktime", "mov"), _at(4, b"moov", b"mdat", b"wide", b"free")),
     (Media("video", "video/webm", "webm"), _doctype(b"webm")),
@@ -110,4 +111,4 @@ def sniff(head: bytes) -> Media | None:
     return next((media for media, test in TABLE if test(head)), None)
 
 
-__all__ = ["HEAD", "Kind", "Media", "TABLE", "sniff"]
+__all__ = ["HEAD", "TABLE", "Kind", "Media", "sniff"]

@@ -60,7 +60,7 @@ class Host:
 
     def warm(self, function: str) -> None:
         """Compile ahead of the first request, with the caller waiting."""
-        load(function)(self._settings)
+        load(function)()
 
     async def execute(self, plan: Plan, request_id: str) -> Done:
         """Do the plan's work and commit what it made, unless it is there already."""

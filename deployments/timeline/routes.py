@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from artifacts.documents import Document
+from deployments.body import read_json
 from deployments.errors import PreconditionFailed
-from deployments.operation import JSON
 from deployments.route import Call, Reply, Route
 from deployments.timeline import sequences
 from deployments.timeline.models import SequenceRequest, TrackRequest
@@ -24,24 +24,16 @@ async def get_sequence(call: Call) -> Reply:
 
 async def create_sequence(call: Call) -> Reply:
     """`POST /video/sequences`; with an Idempotency-Key a second POST answers the first one's sequence."""
-    request = SequenceRequest.model_validate(await _body(call))
+    request = SequenceRequest.model_validate(await read_json(call))
     id = sequences.new_id(call.context.scope, call.request.headers.get("idempotency-key"))
     return _sequence(sequences.create(call.registry, call.context.scope, id, request), 201)
 
 
 async def add_track(call: Call) -> Reply:
-    """`POST /video/sequences/{id}/tracks`: the whole sequence under its new ETag; If-Match is honoured, not required."""
-    request = TrackRequest.model_validate(await _body(call))
+    """`POST /video/sequences/{id}/tracks`: the sequence under its new ETag; If-Match is honoured, not required."""
+    request = TrackRequest.model_validate(await read_json(call))
     expected = _expected(call.request.headers.get("if-match"))
-    return _sequence(
-        sequences.add_track(call.registry, call.context.scope, call.params["id"], request, expected)
-    )
-
-
-async def _body(call: Call) -> JSON:
-    from deployments.gateway.http import read_json  # it imports this table
-
-    return await read_json(call)
+    return _sequence(sequences.add_track(call.registry, call.context.scope, call.params["id"], request, expected))
 
 
 def _sequence(document: Document, status: int = 200) -> Reply:

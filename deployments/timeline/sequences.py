@@ -1,6 +1,7 @@
 """Sequences as documents of the registry. A body is JSON:
 
-    {id, project_id?, render_profile, duration_ms, tracks: [{id, kind, clips: [{id, …}]}], transitions, automation, made}
+    {id, project_id?, render_profile, duration_ms, tracks: [{id, kind, clips: [{id, …}]}], transitions, automation,
+     made}
 
 Times are resolved when a clip is stored, so a stored clip always has in_ms and start_ms_on_timeline, and out_ms unless
 it is a still picture on an overlay track, which stays to the end. `made` counts the sub-ids and is never shown.
@@ -137,7 +138,8 @@ def clip_end(clip: JSON) -> int | None:
     """When the clip ends on the timeline, in ms; None where it stays to the sequence's end."""
     if clip.get("out_ms") is None:
         return None
-    return int(clip["start_ms_on_timeline"]) + round((clip["out_ms"] - clip["in_ms"]) / clip["speed"])
+    lasts: int = round((clip["out_ms"] - clip["in_ms"]) / clip["speed"])
+    return int(clip["start_ms_on_timeline"]) + lasts
 
 
 def duration(tracks: Sequence[JSON]) -> int:
@@ -212,7 +214,9 @@ def _source(registry: Registry, scope: Scope, clip: Clip, where: str) -> tuple[s
         raise NotFound(error.message, f"{where}.artifact_id") from None
     kind = record.media_type.partition("/")[0]
     if kind not in ("video", "image", "audio"):
-        raise InvalidRequest(f"{where}.artifact_id is a {record.kind}, which cannot be shown", field=f"{where}.artifact_id")
+        raise InvalidRequest(
+            f"{where}.artifact_id is a {record.kind}, which cannot be shown", field=f"{where}.artifact_id"
+        )
     return kind, None if kind == "image" else _length(record.meta)
 
 
@@ -230,6 +234,18 @@ def _artifact_kind(registry: Registry, scope: Scope, id: str, field: str) -> str
 
 
 __all__ = [
-    "TYPE", "add_track", "build", "clip_end", "clips_of", "create", "duration", "get", "id_of_asset", "new_id",
-    "of_asset", "sequence_of", "shown", "sub_id",
+    "TYPE",
+    "add_track",
+    "build",
+    "clip_end",
+    "clips_of",
+    "create",
+    "duration",
+    "get",
+    "id_of_asset",
+    "new_id",
+    "of_asset",
+    "sequence_of",
+    "shown",
+    "sub_id",
 ]

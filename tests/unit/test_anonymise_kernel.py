@@ -68,8 +68,9 @@ def test_nothing_of_the_box_is_left(style: anonymise.Style) -> None:
     left, top, right, bottom = 80.5 - 26.65, 77.5 - 35.75, 80.5 + 26.65, 77.5 + 35.75
     for index, (a, b) in enumerate(zip(first, second, strict=True)):
         scale = 2 if index else 1
-        inside = (slice(math.ceil(top / scale), int(bottom / scale)), slice(math.ceil(left / scale), int(right / scale)))
-        assert np.array_equal(a[inside], b[inside])
+        rows = slice(math.ceil(top / scale), int(bottom / scale))
+        columns = slice(math.ceil(left / scale), int(right / scale))
+        assert np.array_equal(a[rows, columns], b[rows, columns])
 
 
 def test_only_the_rectangle_is_touched() -> None:
@@ -79,11 +80,16 @@ def test_only_the_rectangle_is_touched() -> None:
     anonymise.paint(painted, face, anonymise.reduce(source, face, (1, 1)), "solid")
     x0, y0, x1, y1 = anonymise.rectangle(face, 90, 120)
     changed = np.argwhere(painted[0] != source[0])
-    assert changed.min(axis=0).tolist() >= [y0, x0] and changed.max(axis=0).tolist() < [y1, x1]
-    assert 0 < x0 and x1 < 120 and 0 < y0 and y1 < 90
+    assert changed.min(axis=0).tolist() >= [y0, x0]
+    assert changed.max(axis=0).tolist() < [y1, x1]
+    assert x0 > 0
+    assert x1 < 120
+    assert y0 > 0
+    assert y1 < 90
     for a, b in zip(painted[1:], source[1:], strict=True):
         changed = np.argwhere(a != b)
-        assert (changed.min(axis=0) * 2 + 1 >= [y0, x0]).all() and (changed.max(axis=0) * 2 < [y1, x1]).all()
+        assert (changed.min(axis=0) * 2 + 1 >= [y0, x0]).all()
+        assert (changed.max(axis=0) * 2 < [y1, x1]).all()
 
 
 @pytest.mark.parametrize(
@@ -110,7 +116,9 @@ def test_quantised_cells_are_coarse_and_legal() -> None:
     random = np.random.default_rng(3)
     raw = anonymise.Cells(*(random.uniform(0, 255, (4, 4)).astype(np.float32) for _ in range(3)))
     cells = anonymise.quantise(raw)
-    assert len(np.unique(cells.y)) <= 9 and cells.y.min() >= 16 and cells.y.max() <= 235
+    assert len(np.unique(cells.y)) <= 9
+    assert cells.y.min() >= 16
+    assert cells.y.max() <= 235
     assert all(c.min() >= 16 and c.max() <= 240 for c in cells[1:])
 
 
@@ -129,7 +137,8 @@ def test_blur_stays_between_its_cells() -> None:
     cells = anonymise.quantise(anonymise.reduce(source, face, (4, 4)))
     anonymise.paint(source, face, cells, "blur")
     inner = source[0][35:65, 35:65]
-    assert cells.y.min() <= inner.min() and inner.max() <= cells.y.max()
+    assert cells.y.min() <= inner.min()
+    assert inner.max() <= cells.y.max()
 
 
 @pytest.mark.parametrize("box", [(0, 0, 0, 10), (0, 0, 10, -1), (math.nan, 0, 5, 5)])

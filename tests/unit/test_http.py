@@ -12,7 +12,8 @@ from PIL import Image
 
 from artifacts import Registry, Store
 from configs.settings import Settings
-from deployments.gateway.http import MAX_DEPTH, build_http
+from deployments.body import MAX_DEPTH
+from deployments.gateway.http import build_http
 from deployments.replicas.local import local_runner
 
 SCOPE = {"X-Tenant-Id": "t_acme", "X-Env": "dev"}

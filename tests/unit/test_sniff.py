@@ -52,20 +52,23 @@ def test_pictures(form: str, media_type: str) -> None:
     data = io.BytesIO()
     Image.new("RGB", (20, 20), "red").save(data, form)
     found = sniff(data.getvalue())
-    assert found is not None and (found.kind, found.media_type) == ("image", media_type)
+    assert found is not None
+    assert (found.kind, found.media_type) == ("image", media_type)
 
 
 @pytest.mark.parametrize("container", SOUNDS)
 def test_sounds(container: str, tmp_path: Path) -> None:
     codec, media_type = SOUNDS[container]
     found = sniff(sound(tmp_path / "sound", container, codec)[:HEAD])
-    assert found is not None and (found.kind, found.media_type) == ("audio", media_type)
+    assert found is not None
+    assert (found.kind, found.media_type) == ("audio", media_type)
 
 
 @pytest.mark.parametrize(("container", "media_type"), MOVIES.items())
 def test_movies(container: str, media_type: str, tmp_path: Path) -> None:
     found = sniff(movie(tmp_path / "movie", container)[:HEAD])
-    assert found is not None and (found.kind, found.media_type) == ("video", media_type)
+    assert found is not None
+    assert (found.kind, found.media_type) == ("video", media_type)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,8 @@ def test_movies(container: str, media_type: str, tmp_path: Path) -> None:
 )
 def test_svg(text: str) -> None:
     found = sniff(text.encode())
-    assert found is not None and found.media_type == "image/svg+xml"
+    assert found is not None
+    assert found.media_type == "image/svg+xml"
 
 
 @pytest.mark.parametrize(
@@ -96,13 +100,15 @@ def test_an_itunes_film_is_no_sound() -> None:
     """Its compatible brands name M4A too; the major brand decides."""
     head = b"\0\0\0\x20ftypM4V \0\0\0\x01M4V M4A mp42isom"
     found = sniff(head)
-    assert found is not None and found.kind == "video"
+    assert found is not None
+    assert found.kind == "video"
 
 
 def test_shared_clips(shared_data: Path) -> None:
     for path in (shared_data / "media").glob("*.mp4"):
         found = sniff(path.read_bytes()[:HEAD])
-        assert found is not None and found.media_type == "video/mp4"
+        assert found is not None
+        assert found.media_type == "video/mp4"
 
 
 def test_each_media_type_has_one_extension() -> None:

@@ -57,7 +57,9 @@ class Source:
         return self._path
 
 
-def run(made: Plan, path: Path, weights: dict[str, Path], *, kind: str = "video", calls: list[Any] | None = None) -> Output:
+def run(
+    made: Plan, path: Path, weights: dict[str, Path], *, kind: str = "video", calls: list[Any] | None = None
+) -> Output:
     """The work in this process; `calls` gets (detector, frames' shape) of each call of detect."""
     loaded: dict[str, Any] = {}
     flying = 0
@@ -141,7 +143,9 @@ def test_a_track_has_a_box_in_each_of_its_frames_and_crosses_no_cut(face_clip: O
             by_frame.setdefault(row[0] // 512, []).append(row[1:5])
     missed = [n for n, faces in enumerate(truth) if faces and n not in by_frame]
     assert missed == []
-    overlaps = [iou(as_xywh([f["box"] for f in faces]), by_frame[n]).max(1).min() for n, faces in enumerate(truth) if faces]
+    overlaps = [
+        iou(as_xywh([f["box"] for f in faces]), by_frame[n]).max(1).min() for n, faces in enumerate(truth) if faces
+    ]
     assert min(overlaps) >= 0.5
 
 
@@ -194,7 +198,9 @@ def test_sampled_mode_searches_the_samples_alone_and_still_tracks_each_frame(
     output = run(planned(mode="sampled"), shared_data / "media" / "face_clip.mp4", yunet, calls=calls)
     assert sum(shape[0] for _, shape, _ in calls) == 48
     summary = json.loads(output.data)  # type: ignore[arg-type]
-    assert {entry["time_ms"] for entry in summary["entries"]} == set(range(0, 10000, 500)) | set(range(15000, 24000, 500))
+    assert {entry["time_ms"] for entry in summary["entries"]} == set(range(0, 10000, 500)) | set(
+        range(15000, 24000, 500)
+    )
     for track in json.loads(sides(output, "face_tracks")["face_tracks"].data)["tracks"]:
         frames = [row[0] // 512 for row in track["boxes"]]
         assert frames == list(range(frames[0], frames[-1] + 1))
@@ -322,7 +328,10 @@ def having(weights: dict[str, Path]) -> Any:
 
 def test_left_out_fields_equal_the_spelled_out_defaults() -> None:
     spelled = planned(
-        include_regions=["face"], backend="opencv_face_detector", min_confidence=0.5, frame_sample_interval_ms=500,
+        include_regions=["face"],
+        backend="opencv_face_detector",
+        min_confidence=0.5,
+        frame_sample_interval_ms=500,
         mode="auto",
     )
     assert planned().cache_key == spelled.cache_key

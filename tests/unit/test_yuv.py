@@ -82,8 +82,10 @@ def test_opaque_replaces_and_transparent_leaves() -> None:
     rgba = np.zeros((20, 20, 4), np.uint8)
     rgba[:, :10] = (255, 255, 255, 255)
     yuv.blend(frame, yuv.layer(rgba, 0, 0, "bt709"))
-    assert (frame[0][:, :10] == 235).all() and (frame[0][:, 10:] == 50).all()
-    assert (frame[1][:, :5] == 128).all() and (frame[1][:, 5:] == 60).all()
+    assert (frame[0][:, :10] == 235).all()
+    assert (frame[0][:, 10:] == 50).all()
+    assert (frame[1][:, :5] == 128).all()
+    assert (frame[1][:, 5:] == 60).all()
 
 
 def test_a_curtain_shows_what_the_mask_selects() -> None:
@@ -91,13 +93,16 @@ def test_a_curtain_shows_what_the_mask_selects() -> None:
     mask = np.zeros((16, 16), np.uint8)
     mask[:, 8:] = 255
     yuv.blend(frame, yuv.curtain(mask, (16, 16), 1.0))
-    assert (frame[0][:, :8] == 16).all() and (frame[0][:, 8:] == 200).all()
-    assert (frame[1][:, :4] == 128).all() and (frame[1][:, 4:] == 90).all()
+    assert (frame[0][:, :8] == 16).all()
+    assert (frame[0][:, 8:] == 200).all()
+    assert (frame[1][:, :4] == 128).all()
+    assert (frame[1][:, 4:] == 90).all()
 
 
 def test_subsampled_mask_is_the_mean_of_blocks() -> None:
     luma, chroma, _ = yuv.subsample(np.array([[0, 255, 255], [255, 255, 0], [0, 0, 255]], np.uint8))
-    assert luma.shape == (3, 3) and chroma.tolist() == [[191, 128], [0, 255]]
+    assert luma.shape == (3, 3)
+    assert chroma.tolist() == [[191, 128], [0, 255]]
 
 
 def test_wrong_shapes_are_refused() -> None:

@@ -79,7 +79,8 @@ def _opened(source: Source, max_pixels: int, field: str) -> Iterator[Image.Image
 
 def _eight_bits(image: Image.Image) -> np.ndarray:
     deep = np.clip(np.asarray(image), 0, 65535).astype(np.uint32)
-    return ((deep * 255 + 32767) // 65535).astype(np.uint8)
+    rounded: np.ndarray = (deep * 255 + 32767) // 65535
+    return rounded.astype(np.uint8)
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:

@@ -126,8 +126,8 @@ LAYER_TYPES: Mapping[str, Type] = {
 
 
 class Layer(Shape):
-    """One layer. `x`, `y` place its top-left corner, `width` and `height` resize it, `scale` multiplies, `rotation` turns
-    it clockwise about `anchor`; masks stay where they are on the canvas."""
+    """One layer. `x`, `y` place its top-left corner, `width` and `height` resize it, `scale` multiplies, `rotation`
+    turns it clockwise about `anchor`; masks stay where they are on the canvas."""
 
     type: Literal["raster", "solid", "text", "vector"]
     id: str | None = Field(None, max_length=256)
@@ -192,7 +192,8 @@ class Composition(Shape):
 
     def normalized(self) -> dict[str, Any]:
         """JSON with defaults filled in, without the layers' ids and names: what two equal pictures have in common."""
-        return self.model_dump(mode="json", exclude={"layers"}) | {"layers": [layer.normalized() for layer in self.layers]}
+        layers = [layer.normalized() for layer in self.layers]
+        return self.model_dump(mode="json", exclude={"layers"}) | {"layers": layers}
 
 
 class ImageRenderRequest(Body):

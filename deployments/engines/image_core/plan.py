@@ -57,8 +57,8 @@ class _Found:
 
 
 def plan_render(request: ImageRenderRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
-    """Raises NotFound, UnknownPreset, and InvalidRequest for what no validation of shapes can see: caps, sizes of masks,
-    unknown fonts, pictures that are none."""
+    """Raises NotFound, UnknownPreset, and InvalidRequest for what no validation of shapes can see: caps, sizes of
+    masks, unknown fonts, pictures that are none."""
     composition, found = request.composition, _Found(context, registry)
     _check_size(composition.width, composition.height, "composition.", settings)
     if len(composition.layers) > settings.max_layers:

@@ -1,6 +1,6 @@
 """What an SVG must be before anything draws it. The drawing library aborts on a huge size, overflows its stack on deep
-nesting and decodes whatever a data URI holds, so all of that is refused here, while the text is read and before a tree is
-built of it."""
+nesting and decodes whatever a data URI holds, so all of that is refused here, while the text is read and before a tree
+is built of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FORBIDDEN = frozenset({"script", "foreignobject", "iframe", "handler", "listener
 _DATA = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?P<options>(?:;[^,]*)?),(?P<data>.*)", re.DOTALL)
 _URL = re.compile(r"url\(\s*['\"]?\s*(?P<target>[^)'\"]*)", re.IGNORECASE)
 _LENGTH = re.compile(r"\s*(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>[a-zA-Z%]*)\s*")
-UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96.0, "em": 16.0, "ex": 8.0}
+UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96.0, "em": 16.0}
 """Pixels a unit, at 96 to the inch (CSS)."""
 
 

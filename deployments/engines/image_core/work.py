@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from artifacts.canonical import canonical
+from configs.settings import Settings
 from deployments.engines.image_core import decode, svg, text
 from deployments.engines.image_core.encode import COLOR_PROFILE, MEDIA_TYPES, encode, encode_mask
 from deployments.engines.image_core.place import Box, Frame, Placed, as_layer, frame, place, place_color
 from deployments.engines.image_core.selections import coverage
 from deployments.operation import Inputs, Output, Plan, Side, Stopped, Tools
-from kernels import composite, mask as mask_kernels, resample
+from kernels import composite, resample
+from kernels import mask as mask_kernels
 
 JSON = dict[str, Any]
 SVG = "image/svg+xml"
@@ -196,8 +198,8 @@ def rgba(color: str) -> tuple[int, int, int, int]:
     return r, g, b, a
 
 
-def warm() -> None:
-    """Compiles the kernels ahead."""
+def warm(settings: Settings) -> None:
+    """Compiles the kernels ahead; the first time on a machine this takes a minute."""
     composite.warm()
     mask_kernels.polygon_coverage(np.array([[0, 0], [1, 0], [0, 1]], np.float64), 1, 1)
     resample.warm()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from deployments.body import Body
-
-Preset = Literal["light", "medium", "strong"]
-Style = Literal["blur", "mosaic", "solid"]
+from deployments.engines.video_render.models import Preset, Style
 
 
 class AnonymiseRequest(Body):
@@ -23,7 +21,7 @@ class AnonymiseRequest(Body):
     """Default: strong."""
     style: Style = "blur"
     min_face_px: int = Field(0, ge=0, le=10_000)
-    """Faces whose longer side is below this, in source pixels, are left as they are."""
+    """Faces that are never this high, in source pixels, are left as they are."""
     summary_id: str | None = None
     """Default: the latest summary with faces of each asset."""
     allow_stub: bool = False
@@ -37,4 +35,4 @@ class AnonymiseRequest(Body):
         return self
 
 
-__all__ = ["AnonymiseRequest", "Preset", "Style"]
+__all__ = ["AnonymiseRequest"]

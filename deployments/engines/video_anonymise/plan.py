@@ -123,8 +123,8 @@ class _Faces:
             for item in summary["entries"]
             if item.get("region", "face") == "face"
         ]
-        if min_face_px and (boxes := _longest_sides(registry, scope, record)):
-            tracks = [track for track in tracks if boxes.get(track["track_id"], min_face_px) >= min_face_px]
+        if min_face_px and (heights := _heights(registry, scope, record)):
+            tracks = [track for track in tracks if heights.get(track["track_id"], min_face_px) >= min_face_px]
         self._spans = [(track["start_ms"], track["end_ms"]) for track in tracks]
 
     def within(self, start_ms: int, end_ms: int | None) -> bool:
@@ -135,13 +135,13 @@ class _Faces:
         )
 
 
-def _longest_sides(registry: Registry, scope: Scope, record: Record) -> dict[Any, float]:
-    """Track id -> the longest side of its boxes in pixels; empty where the summary has no tracks artifact."""
+def _heights(registry: Registry, scope: Scope, record: Record) -> dict[Any, float]:
+    """Track id -> the height of its highest box in pixels; empty where the summary has no tracks artifact."""
     id = record.meta.get("face_tracks_artifact_id")
     if id is None:
         return {}
     body = json.loads(registry.read(scope, registry.artifact(scope, id)))
-    return {track["track_id"]: max(max(row[3:5]) for row in track["boxes"]) for track in body["tracks"]}
+    return {track["track_id"]: max(row[4] for row in track["boxes"]) for track in body["tracks"]}
 
 
 def _filter(wanted: JSON, summary: Record) -> JSON:
@@ -178,18 +178,23 @@ def _sequence(request: AnonymiseRequest, scope: Scope, registry: Registry) -> tu
     return id, stored.body if stored else sequences.of_asset(registry, scope, asset.id)
 
 
+def _seen(body: JSON) -> list[JSON]:
+    """The clips that are shown, not only heard."""
+    return [clip for track, clip in sequences.clips_of(body) if track["kind"] != "audio"]
+
+
 def _videos(body: JSON, scope: Scope, registry: Registry) -> list[str]:
     """The video assets that the sequence shows, each once, in order."""
-    shown = [clip["asset_id"] for track, clip in sequences.clips_of(body) if track["kind"] != "audio" and "asset_id" in clip]
-    return [id for id in dict.fromkeys(shown) if registry.asset(scope, id).kind == "video"]
+    shown = [clip.get("asset_id") for clip in _seen(body)]
+    return [id for id in dict.fromkeys(shown) if id is not None and registry.asset(scope, id).kind == "video"]
 
 
 def _stills(body: JSON, scope: Scope, registry: Registry) -> list[Warning]:
     """A warning for each clip whose faces are not looked for."""
     return [
         Warning(f"clip {clip['id']} shows a picture or an artifact: faces in it are not looked for", field="clips")
-        for track, clip in sequences.clips_of(body)
-        if track["kind"] != "audio" and ("asset_id" not in clip or registry.asset(scope, clip["asset_id"]).kind != "video")
+        for clip in _seen(body)
+        if "asset_id" not in clip or registry.asset(scope, clip["asset_id"]).kind != "video"
     ]
 
 

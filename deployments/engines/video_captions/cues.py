@@ -24,7 +24,7 @@ LONG_PAUSE_MS = 1000
 """A silence between words that no cue spans."""
 GAP_MS = 80
 """Two frames at 25 a second, where the asset has no frame rate of its own."""
-LEAD_MS = 300
+LEAD_MS = 500
 """How much sooner than its first word a cue may appear, where it would be too short otherwise."""
 
 UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})

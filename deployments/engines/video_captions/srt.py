@@ -9,17 +9,19 @@ from dataclasses import dataclass
 
 from deployments.engines.video_captions.models import Cue
 
+BRACES = str.maketrans("{}", "()")
 INVISIBLE = "\u2060"
 """Word joiner: no width, no break."""
-_MARKUP = re.compile(r"(--)(?=>)|(<)(?=[A-Za-z/])|(\{)|(\\)(?=[A-Za-z])")
+_MARKUP = re.compile(r"--(?=>)|<(?=[A-Za-z/])|\\(?=[A-Za-z])|(?<=\d):(?=\d{1,2}[.,]\d)")
 
 
 def srt(cues: Sequence[Cue]) -> str:
-    """SubRip. It has no escapes, and players take `<i>`, `{\\an8}`, `\\N` and `-->` for markup, so a word joiner is put
-    inside those, which shows nothing; all other text stays as it is, `&` too."""
+    """SubRip. It has no escapes, and players take `<i>`, `\\N`, `-->` and time stamps for markup, so a word joiner is
+    put inside those, which shows nothing; braces, whose content players hide, become parentheses. All other text stays
+    as it is, `&` too."""
     blocks = []
     for cue in cues:
-        lines = [_MARKUP.sub(lambda found: found.group() + INVISIBLE, line) for line in _lines(cue)]
+        lines = [_MARKUP.sub(lambda found: found.group() + INVISIBLE, line.translate(BRACES)) for line in _lines(cue)]
         blocks.append("\n".join([str(cue.index), _times(cue, ","), *lines]) + "\n")
     return "\n".join(blocks)
 

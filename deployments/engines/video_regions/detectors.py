@@ -67,7 +67,8 @@ def to_confidence(raw: np.ndarray, half: float) -> np.ndarray:
     """Raw scores on the common scale: piecewise linear through (0, 0), (half, 0.5), (1, 1)."""
     import numpy as np
 
-    return np.interp(raw, [0.0, half, 1.0], [0.0, 0.5, 1.0]).astype(np.float32)
+    common: np.ndarray = np.interp(raw, [0.0, half, 1.0], [0.0, 0.5, 1.0]).astype(np.float32)
+    return common
 
 
 def to_raw(confidence: float, half: float) -> float:
@@ -86,7 +87,7 @@ def make_detector(name: str, weights: Callable[[str], Path], settings: Settings)
     )
 
     def detect(frames: np.ndarray) -> list[np.ndarray]:
-        found = raw(frames)
+        found: list[np.ndarray] = raw(frames)
         for faces in found:
             faces[:, 4] = to_confidence(faces[:, 4], row.half)
         return found
@@ -117,9 +118,7 @@ def settle(plan: Plan, weights: Callable[[str], Path], settings: Settings) -> Pl
         except WeightsMissing:
             missing.append(model)
             continue
-        return replace(
-            plan, parameters=plan.parameters | {"model": model}, weights_id=weights_id(model, settings)
-        )
+        return replace(plan, parameters=plan.parameters | {"model": model}, weights_id=weights_id(model, settings))
     return _stub(plan, f"{backend} has no weights here ({', '.join(missing)})", settings)
 
 
@@ -141,6 +140,14 @@ def _stub(plan: Plan, reason: str, settings: Settings) -> Plan:
 
 
 __all__ = [
-    "DETECTORS", "FLOOR", "Row", "detector_of", "make_detector", "row_of", "settle", "to_confidence", "to_raw",
+    "DETECTORS",
+    "FLOOR",
+    "Row",
+    "detector_of",
+    "make_detector",
+    "row_of",
+    "settle",
+    "to_confidence",
+    "to_raw",
     "weights_id",
 ]

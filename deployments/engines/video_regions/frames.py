@@ -48,7 +48,9 @@ class View:
             2: (width - x - w, height - y - h, w, h),
             3: (y, height - x - w, h, w),
         }[self.turns]
-        return np.stack(back, axis=1) * np.tile([self.width / width, self.height / height], 2)
+        scale = np.array([self.width / width, self.height / height] * 2)
+        boxes_there: npt.NDArray[np.float64] = np.stack(back, axis=1) * scale
+        return boxes_there
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +131,7 @@ class Reader:
         if not self.pts:
             raise UndecodableMedia("the video has no frame that can be decoded")
 
-    def _batches(
-        self, container: av.container.InputContainer, stream: av.VideoStream, start: int
-    ) -> Iterator[Batch]:
+    def _batches(self, container: av.container.InputContainer, stream: av.VideoStream, start: int) -> Iterator[Batch]:
         numbers: list[int] = []
         pictures: list[Bytes] = []
         shown: View | None = None
@@ -174,7 +174,7 @@ class Reader:
                 self.view = View(frame.width, frame.height, small, turns)
             picture = frame.to_ndarray(width=small[0], height=small[1], format="bgr24", interpolation="AREA")
             luma = cv2.cvtColor(cv2.resize(picture, LUMA, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
-            if cuts.step(luma):
+            if cuts.step(luma.astype(np.uint8)):
                 self.cuts.append(len(self.pts) - 1)
             view = View(self.view.width, self.view.height, small, turns)
             yield len(self.pts) - 1, np.ascontiguousarray(np.rot90(picture, turns)), view

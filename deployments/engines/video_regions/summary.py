@@ -89,7 +89,13 @@ def mask_of(seen: Seen, clip: Timeline) -> Side:
     }
     meta = {"width": clip.width, "height": clip.height, "feather": 0.0, "source": source}
     return Side(
-        seen.name, "mask", "image/png", png.tobytes(), meta | {"selection_hash": digest(meta)}, seen.time_ms, seen.time_ms
+        seen.name,
+        "mask",
+        "image/png",
+        png.tobytes(),
+        meta | {"selection_hash": digest(meta)},
+        seen.time_ms,
+        seen.time_ms,
     )
 
 

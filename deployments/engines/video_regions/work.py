@@ -48,7 +48,8 @@ async def find_regions(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
     source = inputs.one("asset")
     search = _in_picture if source.kind == "image" else _in_video
     clip, tracks = await search(plan, source, tools)
-    return await tools.thread(_output, plan, clip, tracks, tools)
+    output: Output = await tools.thread(_output, plan, clip, tracks, tools)
+    return output
 
 
 async def _in_picture(plan: Plan, source: Source, tools: Tools) -> tuple[Timeline, list[Track]]:

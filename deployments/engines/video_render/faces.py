@@ -116,4 +116,4 @@ class Painter:
         return self._held[track]
 
 
-__all__ = ["Box", "LOOKS", "Look", "Painter", "Track", "Tracks"]
+__all__ = ["LOOKS", "Box", "Look", "Painter", "Track", "Tracks"]

@@ -1,4 +1,4 @@
-"""Frames as planes: decoded in order between two times, turned upright, scaled onto the canvas, writable where needed."""
+"""Frames as planes: decoded in order, turned upright, scaled onto the canvas, writable where needed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ MPEG_RANGE = 1
 FULL_RANGE = 2
 MATRICES: dict[int, Matrix] = {1: "bt709", 5: "bt601", 6: "bt601", 7: "bt601", 9: "bt2020", 10: "bt2020"}
 """AVColorSpace -> matrix."""
-UNSPECIFIED = 2
 SPACES: dict[Matrix, int] = {"bt709": 1, "bt601": 6, "bt2020": 9}
 HD_HEIGHT = 720
 """A stream that does not name its color space is read as BT.709 from this height on, below as BT.601: as players do."""
@@ -57,10 +56,8 @@ class Clock:
 
     def pts(self, frame: VideoFrame) -> int:
         """The frame's pts; a frame without one follows the one before it."""
-        if frame.pts is not None:
-            pts = int(frame.pts)
-        else:
-            pts = self.start if self.last is None else self.last + self.lasts
+        follows = self.start if self.last is None else self.last + self.lasts
+        pts = follows if frame.pts is None else int(frame.pts)
         if frame.duration:
             self.lasts = int(frame.duration)
         elif self.last is not None:
@@ -72,7 +69,9 @@ class Clock:
         return (pts - self.start) * self.time_base
 
 
-def between(frames: Iterator[tuple[VideoFrame, int]], clock: Clock, start_ms: int, end_ms: int | None) -> Iterator[Shown]:
+def between(
+    frames: Iterator[tuple[VideoFrame, int]], clock: Clock, start_ms: int, end_ms: int | None
+) -> Iterator[Shown]:
     """The frames on screen from start_ms to end_ms (None: to the end), the first one shown from the clip's start.
 
     A clip from 0 keeps the offset at which its stream begins; one that is cut begins with the frame on screen there.
@@ -111,7 +110,7 @@ def at_rate(shown: Iterator[Shown], fps: int, end: Fraction) -> Iterator[Shown]:
 def planes(frame: VideoFrame) -> Planes:
     """Views of the frame's own memory: Y [h, w], Cb and Cr [ceil(h/2), ceil(w/2)]; rows may be padded behind."""
     y, u, v = (
-        np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+        np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
         for plane in frame.planes
     )
     return y, u, v
@@ -122,8 +121,9 @@ def as_yuv420(frame: VideoFrame) -> VideoFrame:
     full = frame.format.name.startswith("yuvj") or frame.color_range == FULL_RANGE
     if frame.format.name == PIXELS and not full:
         return frame
-    options = {"src_color_range": "JPEG", "dst_color_range": "MPEG"} if full else {}
-    return _like(frame, frame.reformat(format=PIXELS, **options))
+    if full:
+        return _like(frame, frame.reformat(format=PIXELS, src_color_range="JPEG", dst_color_range="MPEG"))
+    return _like(frame, frame.reformat(format=PIXELS))
 
 
 def upright(frame: VideoFrame) -> VideoFrame:
@@ -171,8 +171,9 @@ def duplicate(frame: VideoFrame) -> VideoFrame:
     return _copied(frame, *planes(frame))
 
 
-def matrix(frame: VideoFrame) -> Matrix:
-    return MATRICES.get(int(frame.colorspace), "bt709" if frame.height >= HD_HEIGHT else "bt601")
+def matrix(context: Any) -> Matrix:
+    """Of a stream's codec context."""
+    return MATRICES.get(int(context.colorspace), "bt709" if context.height >= HD_HEIGHT else "bt601")
 
 
 def for_encoder(frame: VideoFrame, pts: int, time_base: Fraction) -> VideoFrame:
@@ -181,7 +182,9 @@ def for_encoder(frame: VideoFrame, pts: int, time_base: Fraction) -> VideoFrame:
     return frame
 
 
-def decoded(container: InputContainer, streams: list[Any], other: Callable[[Any], None]) -> Iterator[VideoFrame]:
+def decoded(
+    container: InputContainer, streams: list[Any], other: Callable[[Any], None] | None
+) -> Iterator[VideoFrame]:
     """Every frame of streams[0] that can be decoded; packets of the other streams go to `other`.
 
     A damaged packet costs its own frames alone. Raises UndecodableMedia for a change of size.
@@ -189,13 +192,15 @@ def decoded(container: InputContainer, streams: list[Any], other: Callable[[Any]
     size: tuple[int, int] | None = None
     for packet in container.demux(streams):
         if packet.stream is not streams[0]:
-            other(packet)
+            if other:
+                other(packet)
             continue
         try:
             frames = packet.decode()
         except av.error.InvalidDataError:
             continue
         for frame in frames:
+            assert isinstance(frame, VideoFrame)
             size = size or (frame.width, frame.height)
             if (frame.width, frame.height) != size:
                 raise UndecodableMedia(
@@ -219,6 +224,20 @@ def _like(frame: VideoFrame, made: VideoFrame) -> VideoFrame:
 
 
 __all__ = [
-    "Clock", "PIXELS", "SPACES", "Shown", "as_yuv420", "at_rate", "between", "decoded", "duplicate", "even",
-    "for_encoder", "matrix", "placed", "planes", "upright", "writable",
+    "PIXELS",
+    "SPACES",
+    "Clock",
+    "Shown",
+    "as_yuv420",
+    "at_rate",
+    "between",
+    "decoded",
+    "duplicate",
+    "even",
+    "for_encoder",
+    "matrix",
+    "placed",
+    "planes",
+    "upright",
+    "writable",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from artifacts import Asset, Record, Registry, Scope
 from artifacts.errors import NotFound
+from configs.fonts import UnknownFont, font
 from configs.profiles import profiles
 from configs.settings import Settings
 from deployments.engines.video_render.models import BurnIn, RenderRequest
@@ -100,7 +101,12 @@ def _captions(burn: BurnIn | None, found: Resolved, registry: Registry, scope: S
         return None
     transcript = _transcript(burn, found.asset, registry, scope)
     found.need(transcript.id, "captions")
-    return {"artifact_id": transcript.id, "style": burn.style.model_dump()}
+    try:
+        row = font(burn.style.font)
+    except UnknownFont as error:
+        raise InvalidRequest(str(error), field="burn_in_captions.style.font") from None
+    style = burn.style.model_dump() | {"font": row.name, "font_sha256": row.sha256}
+    return {"artifact_id": transcript.id, "style": style}
 
 
 def _transcript(burn: BurnIn, asset: Asset, registry: Registry, scope: Scope) -> Record:

@@ -9,7 +9,7 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from numpy.typing import NDArray
 
 JSON = dict[str, Any]
@@ -31,6 +31,9 @@ class Sound(Protocol):
 
     def feed(self, packet: Any) -> None: ...
 
+    def rest(self, container: InputContainer, source: Any) -> None:
+        """Feeds what the clip still lacks, when its last frame was read."""
+
     def finish(self) -> None: ...
 
 
@@ -51,6 +54,8 @@ class Copied:
         packet.stream = self._stream
         self._out.mux(packet)
 
+    def rest(self, container: InputContainer, source: Any) -> None: ...
+
     def finish(self) -> None: ...
 
 
@@ -68,7 +73,8 @@ class Encoded:
         self._out, self._source, self._rate = out, source, rate
         self._stream: Any = out.add_stream(codec["codec"], rate=rate, layout=self._layout)
         self._stream.bit_rate = codec["bit_rate"]
-        self._resampler = AudioResampler(format="fltp", layout=self._layout, rate=rate)
+        self._resampler = self._new_resampler()
+        self._form: tuple[str, str, int] | None = None
         self._begin = start + Fraction(span[0], 1000)
         self._limit = None if span[1] is None else round(Fraction(span[1] - span[0], 1000) * rate)
         self._next: int | None = None  # the sample that would follow without a gap, from the clip's start
@@ -82,15 +88,27 @@ class Encoded:
             return
         for frame in frames:
             at = None if frame.pts is None else frame.pts * frame.time_base - self._begin
+            form = (frame.format.name, frame.layout.name, frame.sample_rate)
+            if form != self._form:  # some streams change in the middle
+                self._form, self._resampler = form, self._new_resampler()
             for made in self._resampler.resample(frame):
-                self._take(made.to_ndarray(), at)
+                self._take(_samples(made), at)
                 at = None
+
+    def rest(self, container: InputContainer, source: Any) -> None:
+        for packet in container.demux(source):
+            if self._limit is None or (self._next or 0) >= self._limit:
+                return
+            self.feed(packet)
 
     def finish(self) -> None:
         for made in self._resampler.resample(None):
-            self._take(made.to_ndarray(), None)
+            self._take(_samples(made), None)
         self._encode(last=True)
         self._out.mux(self._stream.encode(None))
+
+    def _new_resampler(self) -> AudioResampler:
+        return AudioResampler(format="fltp", layout=self._layout, rate=self._rate)
 
     def _take(self, samples: NDArray[np.float32], at: Fraction | None) -> None:
         """Samples [channels, n] at their place; what lies outside the clip is dropped, a gap becomes silence."""
@@ -128,6 +146,10 @@ class Encoded:
             frame.sample_rate, frame.pts, frame.time_base = self._rate, first + offset, Fraction(1, self._rate)
             self._out.mux(self._stream.encode(frame))
         self._waiting = [joined[:, whole:]] if whole < joined.shape[1] else []
+
+
+def _samples(frame: AudioFrame) -> NDArray[np.float32]:
+    return frame.to_ndarray().astype(np.float32, copy=False)
 
 
 def sound_of(out: OutputContainer, source: Any, start: Fraction, span: tuple[int, int | None], codec: JSON) -> Sound:

@@ -67,7 +67,9 @@ def _one_clip(body: JSON) -> tuple[str, JSON]:
         raise InvalidRequest(f"audio tracks are not mixed yet; {SERVED}", field=where)
     clips = list(_clips(body, "video"))
     if len(clips) != 1:
-        raise InvalidRequest(f"the sequence has {len(clips)} clips on its video tracks; {SERVED}", field="sequence.tracks")
+        raise InvalidRequest(
+            f"the sequence has {len(clips)} clips on its video tracks; {SERVED}", field="sequence.tracks"
+        )
     where, clip = clips[0]
     if clip["start_ms_on_timeline"]:
         raise InvalidRequest(

@@ -1,0 +1,102 @@
+"""Burnt captions: each cue drawn once, as a picture with its place in the frame."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+from kernels.yuv import Layer, Matrix, layer
+
+JSON = dict[str, Any]
+
+MARGIN = 0.06
+"""Distance from the picture's edge that stays free, as a share of its height (broadcasters' safe area is 5 %)."""
+WIDEST = 0.9
+"""Share of the picture's width that a line may take; a wider cue is set smaller."""
+OUTLINE = 0.06
+PADDING = 0.25
+LINE = 1.25
+"""In ems: the outline's width, the box's border, the distance of base lines."""
+LEAST_PX = 8
+
+
+class Captions:
+    """The cues of a clip on its own timeline; only the cue on screen is kept drawn."""
+
+    def __init__(self, cues: Sequence[JSON], style: JSON, font: Path, size: tuple[int, int], matrix: Matrix) -> None:
+        """cues: `start_ms`, `end_ms` from the clip's start, `lines`; size: width and height of the picture."""
+        self._cues = sorted(cues, key=lambda cue: int(cue["start_ms"]))
+        self._starts = [int(cue["start_ms"]) for cue in self._cues]
+        self._style, self._font, self._size, self._matrix = style, font, size, matrix
+        self._drawn: tuple[int, Layer] | None = None
+
+    def at(self, ms: float) -> Layer | None:
+        """What is to be blended at this time; None: nothing."""
+        number = bisect_right(self._starts, ms) - 1
+        if number < 0 or ms >= self._cues[number]["end_ms"]:
+            return None
+        if self._drawn is None or self._drawn[0] != number:
+            picture, (x, y) = draw(self._cues[number]["lines"], self._style, self._font, self._size)
+            self._drawn = number, layer(picture, x, y, self._matrix)
+        return self._drawn[1]
+
+
+def on_clip(cues: Sequence[JSON], in_ms: int, out_ms: int | None) -> list[JSON]:
+    """An asset's cues as they fall into the part of it from in_ms to out_ms, timed from in_ms."""
+    shown = []
+    for cue in cues:
+        start, end = max(int(cue["start_ms"]), in_ms), int(cue["end_ms"])
+        end = end if out_ms is None else min(end, out_ms)
+        if end > start:
+            shown.append({"start_ms": start - in_ms, "end_ms": end - in_ms, "lines": cue["lines"]})
+    return shown
+
+
+def draw(lines: Sequence[str], style: JSON, font: Path, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
+    """(uint8 [h, w, 4] straight RGBA, (x, y) of its top left pixel): centred lines on a box, inside the safe area."""
+    width, height = size
+    em = max(LEAST_PX, round(style["size"] * min(width, height)))
+    widest = max(_font(font, em).getlength(text) for text in lines)
+    room = WIDEST * width - 2 * em * (PADDING + OUTLINE)
+    if widest > room:
+        em = max(LEAST_PX, int(em * room / widest))
+    face = _font(font, em)
+    stroke, border, step = max(1, round(OUTLINE * em)), round(PADDING * em) + 1, round(LINE * em)
+    box = (
+        int(max(face.getlength(text) for text in lines)) + 2 * (stroke + border),
+        step * len(lines) + 2 * border,
+    )
+    image = Image.new("RGBA", box, (0, 0, 0, 0))
+    pen = ImageDraw.Draw(image)
+    pen.rounded_rectangle((0, 0, box[0] - 1, box[1] - 1), radius=border, fill=_color(style["background"]))
+    for number, text in enumerate(lines):
+        pen.text(
+            (box[0] / 2, border + step * (number + 0.5)),
+            text,
+            font=face,
+            anchor="mm",
+            fill=_color(style["color"]),
+            stroke_width=stroke,
+            stroke_fill=_color(style["outline"]),
+        )
+    safe = round(MARGIN * height)
+    top = safe if style["position"] == "top" else height - safe - box[1]
+    return np.asarray(image), ((width - box[0]) // 2, max(0, top))
+
+
+def _color(text: str) -> tuple[int, ...]:
+    return ImageColor.getcolor(text, "RGBA")  # type: ignore[return-value]
+
+
+@cache
+def _font(path: Path, em: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(path), em)
+
+
+__all__ = ["Captions", "draw", "on_clip"]

@@ -1,0 +1,68 @@
+"""The Gaussian against the sampled kernel and against another library."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+from kernels.blur import Edge, gaussian, gaussian_reference
+
+SIGMAS = [0.5, 1, 5, 11.9, 12, 13.7, 20, 40]
+
+
+def plane(seed: int = 0, shape: tuple[int, ...] = (150, 210)) -> np.ndarray:
+    """Hard edges and noise, 0..1."""
+    rng = np.random.default_rng(seed)
+    values = (rng.random(shape) > 0.7).astype(np.float32)
+    values[40:90, 60:160] = 1
+    return values
+
+
+@pytest.mark.parametrize("edge", ["zero", "replicate"])
+@pytest.mark.parametrize("sigma", SIGMAS)
+def test_it_agrees_with_the_reference(sigma: float, edge: Edge) -> None:
+    expected = gaussian_reference(torch.from_numpy(plane()).double(), sigma, edge=edge).numpy()
+    assert np.abs(gaussian(plane(), sigma, edge=edge) - expected).max() <= 1 / 255
+
+
+@pytest.mark.parametrize(("edge", "mode"), [("zero", "constant"), ("replicate", "nearest")])
+@pytest.mark.parametrize("sigma", SIGMAS)
+def test_the_reference_is_the_gaussian_of_scipy(sigma: float, edge: Edge, mode: str) -> None:
+    expected = gaussian_filter(plane().astype(np.float64), sigma, mode=mode, truncate=6)
+    got = gaussian_reference(torch.from_numpy(plane()).double(), sigma, edge=edge).numpy()
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def test_channels_are_blurred_alike() -> None:
+    stacked = np.dstack([plane(seed) for seed in range(4)])
+    for sigma in (5, 20):
+        got = gaussian(stacked, sigma)
+        for channel in range(4):
+            np.testing.assert_allclose(got[..., channel], gaussian(stacked[..., channel].copy(), sigma), atol=1e-5)
+
+
+def test_sigma_zero_is_a_copy() -> None:
+    source = plane()
+    got = gaussian(source, 0)
+    assert (got == source).all()
+    assert not np.shares_memory(got, source)
+
+
+def test_the_sum_is_kept_where_nothing_reaches_the_edge() -> None:
+    source = np.zeros((400, 400), np.float32)
+    source[190:210, 190:210] = 1
+    for sigma in (3, 20):
+        assert gaussian(source, sigma).sum(dtype=np.float64) == pytest.approx(400, rel=1e-3)
+
+
+@pytest.mark.parametrize("sigma", [-1, float("nan"), float("inf")])
+def test_a_malformed_sigma_is_refused(sigma: float) -> None:
+    with pytest.raises(ValueError, match="sigma"):
+        gaussian(plane(), sigma)
+
+
+def test_a_plane_of_bytes_is_refused() -> None:
+    with pytest.raises(ValueError, match="float32"):
+        gaussian(np.zeros((3, 3), np.uint8), 1)
