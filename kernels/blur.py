@@ -20,7 +20,7 @@ Edge = Literal["zero", "replicate"]
 DIRECT_BELOW = 12.0
 """Sigma in pixels up to which the kernel is applied at full size; beyond, on a reduced plane."""
 
-_CELLS_PER_SIGMA = 4
+_CELLS_PER_SIGMA = 5
 _BORDERS = {"zero": cv2.BORDER_CONSTANT, "replicate": cv2.BORDER_REPLICATE}
 
 
@@ -43,17 +43,20 @@ def _direct(plane: np.ndarray, sigma: float, edge: Edge) -> np.ndarray:
 
 
 def _reduced(plane: np.ndarray, sigma: float, edge: Edge) -> np.ndarray:
-    """Means of square cells, a small Gaussian on them, linear enlargement; the variances of the cells and of the
-    enlargement are taken off the Gaussian's, so that the whole has the sigma asked for."""
-    cell = int(sigma / _CELLS_PER_SIGMA)
+    """Means of square cells, a small Gaussian on them, linear enlargement. The variances of the parts are taken off the
+    Gaussian's, so that the whole has the sigma asked for."""
+    cell = max(3, int(sigma / _CELLS_PER_SIGMA) // 2 * 2 + 1)
     h, w = plane.shape[:2]
-    margin = cell * (math.ceil(4 * sigma / cell) + 1)
+    margin = cell * (math.ceil(4 * sigma / cell) + 2)
     bottom, right = margin + -h % cell, margin + -w % cell
     padded = cv2.copyMakeBorder(plane, margin, bottom, margin, right, _BORDERS[edge])
-    small = cv2.resize(padded, (padded.shape[1] // cell, padded.shape[0] // cell), interpolation=cv2.INTER_AREA)
-    variance = sigma**2 - (cell**2 - 1) / 12 - cell**2 / 6
-    small = _direct(small, math.sqrt(variance) / cell, "replicate")
-    large = cv2.resize(small, (padded.shape[1], padded.shape[0]), interpolation=cv2.INTER_LINEAR)
+    size = (padded.shape[1], padded.shape[0])
+    # one mean alone lets fine texture through as false waves; an odd cell keeps the second one in place
+    smooth = cv2.blur(padded, (cell, cell), borderType=cv2.BORDER_REPLICATE)
+    small = cv2.resize(smooth, (size[0] // cell, size[1] // cell), interpolation=cv2.INTER_AREA)
+    means, enlargement = 2 * (cell**2 - 1) / 12, cell**2 / 6 + 1 / 12
+    small = _direct(small, math.sqrt(sigma**2 - means - enlargement) / cell, "replicate")
+    large = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
     return np.ascontiguousarray(large[margin : margin + h, margin : margin + w])
 
 

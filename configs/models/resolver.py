@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from configs.models import packages, upstream
+from configs.models.converters import converter
 from configs.models.table import File, Row, Source, UnknownModel, default_rows
 from configs.models.transfer import (
     Progress,
@@ -154,13 +155,11 @@ def _prove(row: Row, path: Path) -> None:
 
 
 def _convert(row: Row, source: Path, target: Path, progress: Progress) -> Path:
-    from configs.models.converters import CONVERTERS
-
     assert row.convert is not None
     size = source.stat().st_size
     progress(f"convert {source.name}", 0, size)
     try:
-        CONVERTERS[row.convert].convert(source, target)
+        converter(row.convert).convert(source, target)
     except (ValueError, ImportError) as error:
         raise SourceFailed(f"cannot be converted: {error}") from error
     _check_tensors(row, target)
@@ -169,11 +168,9 @@ def _convert(row: Row, source: Path, target: Path, progress: Progress) -> Path:
 
 
 def _check_tensors(row: Row, path: Path) -> None:
-    from configs.models.converters import CONVERTERS
-
     assert row.convert is not None
     try:
-        found = CONVERTERS[row.convert].weights_id(path)
+        found = converter(row.convert).weights_id(path)
     except (ValueError, ImportError) as error:
         raise SourceFailed(str(error)) from error
     if found != row.weights_id:

@@ -9,6 +9,8 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from configs.models.converters import CONVERTERS
+
 TABLE = Path(__file__).parent.parent / "models.yaml"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -86,6 +88,8 @@ class Row(_Strict):
     def _consistent(self) -> Row:
         if (self.convert is None) != (self.converted is None):
             raise ValueError(f"{self.name}: `convert` and `converted` go together")
+        if self.convert is not None and self.convert not in CONVERTERS:
+            raise ValueError(f"{self.name}: no converter {self.convert!r}; there are {', '.join(CONVERTERS)}")
         names = {file.name for file in self.files}
         for source in self.sources:
             if source.file not in names:

@@ -128,5 +128,7 @@ def test_much_smaller_is_a_mean_and_not_a_sample() -> None:
     checks = np.zeros((512, 512, 4), np.uint8)
     checks[(np.indices((512, 512)).sum(0) % 2) == 0] = 255
     checks[..., 3] = 255
-    got = warp(checks, matrix(20, 0.1), np.ones((10, 10), np.float32))
+    cos, sin = 10 * np.cos(0.3), 10 * np.sin(0.3)
+    inside = np.array([[cos, sin, 150.3], [-sin, cos, 250.7]])
+    got = warp(checks, inside, np.ones((10, 10), np.float32))
     assert np.abs(got[..., 0].astype(int) - 128).max() <= 4
