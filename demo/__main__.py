@@ -45,7 +45,7 @@ def service(home: Path) -> Iterator[str]:
             client = Client(url)
             with console.status("starting Ray Serve"):
                 until = time.monotonic() + START_S
-                while not client.alive():
+                while not client.ready():
                     if process.poll() is not None or time.monotonic() > until:
                         tail = log.read_text(errors="replace").splitlines()[-15:]
                         raise SystemExit("the service did not start:\n" + "\n".join(tail) + f"\nall of it: {log}")

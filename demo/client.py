@@ -21,9 +21,9 @@ class Client:
         self.url = url
         self._http = httpx.Client(base_url=url, headers={"X-Tenant-Id": tenant, "X-Env": env}, timeout=1800)
 
-    def alive(self) -> bool:
+    def ready(self) -> bool:
         try:
-            return self._http.get("/healthz", timeout=5).status_code == 200
+            return self._http.get("/readyz", timeout=10).status_code == 200
         except httpx.HTTPError:
             return False
 

@@ -19,7 +19,7 @@ from deployments.engines.video_anonymise.plan import OPERATION as VIDEO_ANONYMIS
 from deployments.engines.video_captions.plan import OPERATION as VIDEO_CAPTIONS
 from deployments.engines.video_regions.plan import OPERATION as VIDEO_REGIONS
 from deployments.engines.video_render.plan import OPERATION as VIDEO_RENDER
-from deployments.errors import as_app_error
+from deployments.errors import AppError, as_app_error
 from deployments.operation import JSON, Context, Input, Operation, Plan, Warning
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -30,6 +30,9 @@ OPERATIONS: Mapping[str, Operation] = {
 
 PROBED_BY: Mapping[str, str] = {"image": "Imaging", "video": "Video", "audio": "Video"}
 """Which deployment opens an upload of a kind."""
+
+
+READY_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,15 @@ class Runner:
             "steps": steps,
             "warnings": [item.json() for item in plan.warnings],
         }
+
+    async def ready(self) -> bool:
+        """Whether every deployment that an operation needs answers within READY_S."""
+        names = {row.deployment for row in self.operations.values() if row.deployment}
+        calls = [self._dispatch.call(name, "ready") for name in sorted(names)]
+        try:
+            return all(await asyncio.wait_for(asyncio.gather(*calls), READY_S))
+        except (TimeoutError, AppError):
+            return False
 
     async def probe(self, scope: Scope, key: str, kind: str, media_type: str) -> JSON:
         """What a received upload is, from a replica that can decode it. Raises UndecodableMedia."""

@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+UNSCOPED = ("/healthz", "/readyz", "/metrics", "/docs", "/openapi.json")
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
 PATH = re.compile(r"`((?:artifacts|configs|deployments|kernels|demo|docs|tests)/[\w./-]+)`")
@@ -42,7 +43,7 @@ def _routes() -> set[tuple[str, str]]:
     from deployments.gateway.http import ROUTES
     from deployments.operations import OPERATIONS
 
-    rows = {(route.method, route.path) for route in ROUTES} | {("GET", "/healthz"), ("GET", "/metrics"), ("GET", "/docs")}
+    rows = {(route.method, route.path) for route in ROUTES} | {("GET", path) for path in UNSCOPED}
     rows |= {("POST", row.path) for row in OPERATIONS.values()}
     rows |= {("POST", f"{row.path}/dry-run") for row in OPERATIONS.values() if row.preview}
     return {(method, re.sub(r"\{\w+\}", "{}", path)) for method, path in rows}

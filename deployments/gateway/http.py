@@ -82,11 +82,16 @@ def build_http(runner: Runner, registry: Registry, settings: Settings) -> FastAP
     async def healthz() -> JSON:
         return {"status": "ok"}
 
+    async def readyz() -> Response:
+        ready = await runner.ready()
+        return JSONResponse({"status": "ready" if ready else "starting"}, 200 if ready else 503)
+
     async def exposition() -> Response:
         text, media_type = metrics.exposition()
         return Response(text, media_type=media_type)
 
     app.add_api_route("/healthz", healthz, methods=["GET"], summary="Whether this process answers")
+    app.add_api_route("/readyz", readyz, methods=["GET"], summary="Whether every deployment answers")
     app.add_api_route("/metrics", exposition, methods=["GET"], summary="Counters for Prometheus")
 
     async def unrouted(request: Request, error: Exception) -> Response:

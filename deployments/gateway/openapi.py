@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from deployments.operation import JSON, Operation
 
+UNSCOPED = ("/healthz", "/readyz", "/metrics")
 REF = "#/components/schemas/{model}"
 
 
@@ -38,7 +39,7 @@ def install_openapi(app: FastAPI, operations: Iterable[Operation]) -> None:
             }
             scoped = [{"$ref": "#/components/parameters/tenant"}, {"$ref": "#/components/parameters/env"}]
             for path, methods in schema["paths"].items():
-                if path in ("/healthz", "/metrics"):
+                if path in UNSCOPED:
                     continue
                 for operation in methods.values():
                     operation["parameters"] = [*operation.get("parameters", []), *scoped]

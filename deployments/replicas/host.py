@@ -60,7 +60,11 @@ class Host:
 
     def warm(self, function: str) -> None:
         """Compile ahead of the first request, with the caller waiting."""
-        load(function)()
+        load(function)(self._settings)
+
+    async def ready(self) -> bool:
+        """Whether works can be taken; see Runner.ready."""
+        return True
 
     async def execute(self, plan: Plan, request_id: str) -> Done:
         """Do the plan's work and commit what it made, unless it is there already."""

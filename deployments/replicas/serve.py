@@ -39,6 +39,10 @@ class Worker:
         if warm:
             self._host.warm(warm)
 
+    async def ready(self) -> bool:
+        """Answered once the constructor has ended, kernels compiled."""
+        return True
+
     async def execute(self, plan: Plan, request_id: str) -> Done:
         try:
             return await self._host.execute(plan, request_id)

@@ -77,6 +77,8 @@ class Clip(Part):
 class Track(Part):
     """Clips of one kind; later tracks lie over earlier ones."""
 
+    id: str | None = Field(None, min_length=1, max_length=64)
+    """What a stored sequence calls it; taken so that its tracks can be sent back as they came, and not kept."""
     kind: TrackKind
     clips: list[Clip] = Field([], max_length=MOST_CLIPS)
 

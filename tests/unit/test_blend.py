@@ -44,7 +44,7 @@ def test_add_is_another_name_of_linear_dodge() -> None:
 
 
 def test_an_unknown_mode_is_refused_with_the_list() -> None:
-    with pytest.raises(ValueError, match="no blend mode 'glow'.*multiply.*add"):
+    with pytest.raises(ValueError, match=r"no blend mode 'glow'.*multiply.*add"):
         canonical("glow")
 
 

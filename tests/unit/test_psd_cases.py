@@ -76,7 +76,7 @@ def within(got: np.ndarray, expected: np.ndarray, gate: dict[str, float]) -> Non
 
 
 def test_the_cases_are_those_of_the_list(folder: Path) -> None:
-    assert CASES == (folder / "first.txt").read_text().split()
+    assert (folder / "first.txt").read_text().split() == CASES
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -24,7 +24,7 @@ from configs.profiles import profiles
 from configs.settings import Settings
 from deployments.engines.video_render import frames
 from deployments.engines.video_render.faces import Painter, Track, Tracks
-from deployments.engines.video_render.models import FaceBlur, RenderRequest
+from deployments.engines.video_render.models import FaceBlur, RenderRequest, Style
 from deployments.engines.video_render.plan import answer, plan, preview
 from deployments.engines.video_render.work import render
 from deployments.errors import InvalidRequest, MissingDependency, UndecodableMedia, UnknownPreset, WrongAsset
@@ -39,6 +39,7 @@ SCOPE = Scope("t_acme", "dev")
 CONTEXT = Context(SCOPE, "request-1")
 CUTS = (0, 175, 249, 369, 443, 517)
 """First frames of face_clip's shots; the one from 249 shows no face."""
+STYLES: tuple[Style, ...] = ("blur", "mosaic", "solid")
 TICK = 512
 """Ticks of 1/12800 s a frame of face_clip."""
 
@@ -185,7 +186,8 @@ def clip(path: Path, times: list[int], size: tuple[int, int] = (64, 48), turn: i
         if turn:
             stream.set_display_rotation(turn)
         for number, ms in enumerate(times):
-            luma = np.tile(np.linspace(30, 220, size[0]), (size[1], 1)) if not grey else np.full(size[::-1], 30 + number)
+            slope = np.tile(np.linspace(30, 220, size[0]), (size[1], 1))
+            luma = np.full(size[::-1], 30 + number) if grey else slope
             frame = av.VideoFrame(*size, "yuv420p")
             y, u, v = frames.planes(frame)
             y[...], u[...], v[...] = luma, 128, 128
@@ -294,8 +296,8 @@ def test_nothing_of_later_frames_is_painted(shared_data: Path, truth: list[list[
     ]}  # fmt: skip
     random = np.random.default_rng(0)
     base = Fraction(1, 12800)
-    for style in ("blur", "mosaic", "solid"):
-        one, other = Painter(Tracks(body), "strong", style), Painter(Tracks(body), "strong", style)  # type: ignore[arg-type]
+    for style in STYLES:
+        one, other = Painter(Tracks(body), "strong", style), Painter(Tracks(body), "strong", style)
         for number, frame in enumerate(decoded(shared_data / "media" / "face_clip.mp4")):
             if number > 40:
                 break
@@ -471,11 +473,12 @@ def test_sound_that_mp4_does_not_take_is_encoded(shop: Shop, tmp_path: Path) -> 
         video = out.add_stream("libvpx-vp9", rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         sound = out.add_stream("libopus", rate=48000, layout="stereo")
+        resampler = av.AudioResampler("s16", "stereo", 48000)
         tone = np.sin(np.arange(48000) * 0.05)[None].repeat(2, 0).astype(np.float32)
         for start in range(0, 48000, 960):
             part = av.AudioFrame.from_ndarray(np.ascontiguousarray(tone[:, start : start + 960]), "fltp", "stereo")
             part.sample_rate, part.pts, part.time_base = 48000, start, Fraction(1, 48000)
-            out.mux(sound.encode(av.AudioResampler("s16", "stereo", 48000).resample(part)[0]))
+            out.mux(sound.encode(resampler.resample(part)[0]))
         for _ in range(25):
             out.mux(video.encode(av.VideoFrame(64, 48, "yuv420p")))
         out.mux(video.encode(None))
@@ -484,7 +487,10 @@ def test_sound_that_mp4_does_not_take_is_encoded(shop: Shop, tmp_path: Path) -> 
     assert output.meta["audio"] == "encoded"
     with av.open(str(file(output))) as made:
         assert made.streams.audio[0].codec_context.name == "aac"
-    assert np.sqrt((samples(file(output))[0, 4800:43200] ** 2).mean()) == pytest.approx(0.7071, abs=0.03)
+    before, after = samples(path)[0, 4800:38400], samples(file(output))[0]
+    scores = [float(np.corrcoef(before, after[4800 + n : 38400 + n])[0, 1]) for n in range(-60, 61)]
+    assert max(scores) > 0.99
+    assert abs(int(np.argmax(scores)) - 60) <= 48  # a millisecond: webm's clock; the tone's period is 126
 
 
 def test_a_turned_clip_stands_upright(shop: Shop, tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ def main() -> None:
         (resource.RLIMIT_CPU, task["cpu_seconds"]),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NPROC, 0),
     ):
         resource.setrlimit(limit, (value, value))
     png = resvg_py.svg_to_bytes(

@@ -40,7 +40,6 @@ def check(svg: str, max_pixels: int) -> tuple[float, float]:
     """The SVG's own width and height in pixels. Raises Refused."""
     reader = _Reader()
     parser = expat.ParserCreate(namespace_separator=" ")
-    parser.buffer_text = True
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.text
@@ -69,6 +68,7 @@ class _Reader:
         self.size = (0.0, 0.0)
         self._elements = 0
         self._open: list[str] = []
+        self._sheet: list[str] = []
         self._embedded = 0
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
@@ -94,13 +94,16 @@ class _Reader:
             self._style(value)
 
     def end(self, name: str) -> None:
-        self._open.pop()
+        if self._open.pop() == "style":
+            sheet = "".join(self._sheet)
+            self._sheet.clear()
+            if "@import" in sheet.lower():
+                raise Refused("a style sheet must not import another")
+            self._style(sheet)
 
     def text(self, data: str) -> None:
-        if "style" in self._open:
-            if "@import" in data.lower():
-                raise Refused("a style sheet must not import another")
-            self._style(data)
+        if "style" in self._open:  # it comes in pieces
+            self._sheet.append(data)
 
     def _style(self, text: str) -> None:
         for match in _URL.finditer(text):

@@ -11,6 +11,9 @@ from PIL import Image, ImageDraw, ImageFont
 from configs.fonts import font_path
 from deployments.errors import InvalidRequest
 
+SMALLEST, LARGEST = 0.1, 8192.0
+"""Pixels to the em."""
+
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
@@ -38,7 +41,11 @@ def draw(
     max_pixels: int,
     field: str,
 ) -> Drawn:
-    """Lines of text; `size` in pixels to the em, `line_height` in sizes. Raises InvalidRequest over the cap."""
+    """Lines of text; `size` in pixels to the em, `line_height` in sizes. Raises InvalidRequest over a cap."""
+    if not SMALLEST <= size <= LARGEST:
+        raise InvalidRequest(
+            f"{field} would be drawn at {size:g} pixels to the em; {SMALLEST:g} to {LARGEST:g} are drawn", field=field
+        )
     face = ImageFont.truetype(str(font_path(font)), size, layout_engine=ImageFont.Layout.RAQM)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     advances = [face.getlength(line) for line in lines]

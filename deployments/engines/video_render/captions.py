@@ -23,7 +23,6 @@ OUTLINE = 0.06
 PADDING = 0.25
 LINE = 1.25
 """In ems: the outline's width, the box's border, the distance of base lines."""
-LEAST_PX = 8
 
 
 class Captions:
@@ -61,11 +60,11 @@ def on_clip(cues: Sequence[JSON], in_ms: int, out_ms: int | None) -> list[JSON]:
 def draw(lines: Sequence[str], style: JSON, font: Path, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
     """(uint8 [h, w, 4] straight RGBA, (x, y) of its top left pixel): centred lines on a box, inside the safe area."""
     width, height = size
-    em = max(LEAST_PX, round(style["size"] * min(width, height)))
+    em = max(1, round(style["size"] * min(width, height)))
     widest = max(_font(font, em).getlength(text) for text in lines)
     room = WIDEST * width - 2 * em * (PADDING + OUTLINE)
     if widest > room:
-        em = max(LEAST_PX, int(em * room / widest))
+        em = max(1, int(em * room / widest))
     face = _font(font, em)
     stroke, border, step = max(1, round(OUTLINE * em)), round(PADDING * em) + 1, round(LINE * em)
     box = (
