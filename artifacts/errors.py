@@ -49,6 +49,12 @@ class UnsuitableStore(RegistryError):
 
 
 __all__ = [
-    "InvalidMeta", "InvalidScope", "MissingScope", "NotFound", "PrefixViolation", "RegistryError", "UnsuitableStore",
+    "InvalidMeta",
+    "InvalidScope",
+    "MissingScope",
+    "NotFound",
+    "PrefixViolation",
+    "RegistryError",
+    "UnsuitableStore",
     "VersionConflict",
 ]

@@ -14,11 +14,26 @@ _EXTENSION = re.compile(r"[a-z0-9]{1,8}")
 _DOCUMENT_TYPE = re.compile(r"[a-z]{1,32}")
 
 EXTENSIONS = {
-    "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif", "image/tiff": "tif",
-    "image/avif": "avif", "image/bmp": "bmp", "image/svg+xml": "svg", "video/mp4": "mp4", "video/quicktime": "mov",
-    "video/webm": "webm", "video/x-matroska": "mkv", "audio/wav": "wav", "audio/flac": "flac", "audio/mpeg": "mp3",
-    "audio/ogg": "ogg", "audio/mp4": "m4a", "audio/aac": "aac", "application/json": "json",
-}  # fmt: skip
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "image/gif": "gif",
+    "image/tiff": "tif",
+    "image/avif": "avif",
+    "image/bmp": "bmp",
+    "image/svg+xml": "svg",
+    "video/mp4": "mp4",
+    "video/quicktime": "mov",
+    "video/webm": "webm",
+    "video/x-matroska": "mkv",
+    "audio/wav": "wav",
+    "audio/flac": "flac",
+    "audio/mpeg": "mp3",
+    "audio/ogg": "ogg",
+    "audio/mp4": "m4a",
+    "audio/aac": "aac",
+    "application/json": "json",
+}
 """Media type -> file extension of what the registry keeps."""
 
 
@@ -91,6 +106,17 @@ def from_uri(scope: Scope, text: str) -> str:
 
 
 __all__ = [
-    "asset", "check", "content", "document", "extension", "from_uri", "incoming", "link", "links", "record", "source",
-    "tombstone", "uri",
+    "asset",
+    "check",
+    "content",
+    "document",
+    "extension",
+    "from_uri",
+    "incoming",
+    "link",
+    "links",
+    "record",
+    "source",
+    "tombstone",
+    "uri",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from artifacts.errors import InvalidMeta
 
+Fields = Mapping[str, type | tuple[type, ...]]
 NUMBER = (int, float)
 _JSON = ("application/json",)
 _PICTURES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/avif")
@@ -20,17 +21,23 @@ class Kind:
     prefix: str
     """Of its ids."""
     media_types: tuple[str, ...]
-    meta: Mapping[str, type | tuple[type, ...]] = field(default_factory=dict)
+    meta: Fields = field(default_factory=dict)
     """Required fields and their types."""
     folder: str = ""
     """Under the parent's folder; the kind's own name unless said otherwise."""
 
 
-_COMPUTED = {"backend": str, "backend_version": str, "model_used": str, "cache_key": str, "duration_ms": int}
-_SAMPLED = _COMPUTED | {"frame_sample_interval_ms": int}
-_DRAWN = {"width": int, "height": int, "layout_hash": str}
-_FILE = {"preset_id": str, "format": str, "color_profile": str}
-_FONT = {"font": str, "font_sha256": str}
+_COMPUTED: dict[str, Any] = {
+    "backend": str,
+    "backend_version": str,
+    "model_used": str,
+    "cache_key": str,
+    "duration_ms": int,
+}
+_SAMPLED: dict[str, Any] = _COMPUTED | {"frame_sample_interval_ms": int}
+_DRAWN: dict[str, Any] = {"width": int, "height": int, "layout_hash": str}
+_FILE: dict[str, Any] = {"preset_id": str, "format": str, "color_profile": str}
+_FONT: dict[str, Any] = {"font": str, "font_sha256": str}
 
 KINDS: Mapping[str, Kind] = {
     "mask": Kind("mask", ("image/png",), {"width": int, "height": int, "feather": NUMBER, "selection_hash": str}),
@@ -40,7 +47,7 @@ KINDS: Mapping[str, Kind] = {
     "image_render": Kind(
         "image",
         _PICTURES,
-        {"width": int, "height": int, "layers_count": int, "pipeline_hash": str, "dpi": NUMBER} | _FILE,
+        _FILE | {"width": int, "height": int, "layers_count": int, "pipeline_hash": str, "dpi": NUMBER},
     ),
     "vector_scene": Kind("scene", (*_JSON, "image/svg+xml"), _DRAWN),
     "vector_render": Kind("vector", _PICTURES, _DRAWN | _FILE),
@@ -56,8 +63,16 @@ KINDS: Mapping[str, Kind] = {
     "render": Kind(
         "render",
         ("video/mp4", "video/quicktime", "video/webm"),
-        {"profile": str, "duration_ms": int, "width": int, "height": int, "fps": NUMBER, "plan_hash": str}
-        | {"encoder": str, "dependencies": list},
+        {
+            "profile": str,
+            "duration_ms": int,
+            "width": int,
+            "height": int,
+            "fps": NUMBER,
+            "plan_hash": str,
+            "encoder": str,
+            "dependencies": list,
+        },
     ),
     "face_tracks": Kind("tracks", _JSON, {"width": int, "height": int, "tracks_count": int}),
 }
@@ -80,7 +95,9 @@ def check_meta(name: str, media_type: str, meta: Mapping[str, Any]) -> None:
             raise InvalidMeta(f"meta.{key} is missing: {name} requires it", f"meta.{key}")
         value = meta[key]
         if not isinstance(value, expected) or isinstance(value, bool):
-            raise InvalidMeta(f"meta.{key} is of type {type(value).__name__}, which {name} does not take", f"meta.{key}")
+            raise InvalidMeta(
+                f"meta.{key} is of type {type(value).__name__}, which {name} does not take", f"meta.{key}"
+            )
     if name == "mask" and not ({"selection", "source"} & meta.keys()):
         raise InvalidMeta("meta.selection or meta.source is missing: mask requires one of them", "meta.selection")
 

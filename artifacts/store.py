@@ -1,7 +1,7 @@
 """The object store: create-only puts, compare-and-swap, streams. obstore underneath; `file://` made durable.
 
-obstore's LocalStore neither fsyncs nor knows conditional updates, so for `file://` a put is followed by an fsync of file
-and folder, and an update takes a lock file and an atomic rename (both measured: docs/decisions.md).
+obstore's LocalStore neither fsyncs nor knows conditional updates, so for `file://` a put is followed by an fsync of the
+file and its folder, and an update takes a lock file and an atomic rename (both measured: docs/decisions.md).
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ class Store:
         """UnsuitableStore unless a create-only put refuses the second writer."""
         key = f"system/probe/{secrets.token_hex(8)}"
         if not self.create(key, b"1") or self.create(key, b"2"):
-            raise UnsuitableStore("the store has no create-only put, without which two writers could overwrite each other")
+            raise UnsuitableStore(
+                "the store has no create-only put, without which two writers could overwrite each other"
+            )
         obstore.delete(self._objects, key)
 
     # reading
@@ -121,7 +123,7 @@ class Store:
         return True
 
     def create_from(self, key: str, path: Path) -> None:
-        """Put a large file, by hard link where that can be. The key must follow from the content: it may be overwritten."""
+        """Put a large file, by hard link where that can be. Its key must follow from its content: it may be overwritten."""
         if self.root is not None:
             target = self.root / key
             target.parent.mkdir(parents=True, exist_ok=True)

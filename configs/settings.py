@@ -19,7 +19,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", frozen=True, validate_default=True, env_ignore_empty=True)
 
     mattebox_home: Path = Field(Path.home() / ".mattebox", description="Absolute folder of artifacts/ and models/.")
-    artifact_store_url: str = Field("", description="`file:///…`; empty: MATTEBOX_HOME/artifacts. `memory://` in tests.")
+    artifact_store_url: str = Field(
+        "", description="`file:///…`; empty: MATTEBOX_HOME/artifacts. `memory://` in tests."
+    )
     served_envs: str = Field("dev,test,staging,local", description="The envs that this process serves, with commas.")
     http_host: str = Field("127.0.0.1", description="Where HTTP listens.")
     http_port: int = Field(8000, ge=0, le=65535, description="The port of HTTP.")

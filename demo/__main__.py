@@ -1,4 +1,4 @@
-"""`python -m demo [--clip CLIP] [--url URL]`: start the service unless one is named, walk the path, show what it made."""
+"""`python -m demo [--clip CLIP] [--url URL]`: start the service unless one is named, walk the path, show the result."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from demo.clip import SENTENCE, face_frames, photograph, write_clip
 from demo.client import Client, Refused
+from demo.clip import SENTENCE, face_frames, photograph, write_clip
 from demo.sheet import contact_sheet
 from demo.walk import STEPS, Walk
 
@@ -70,9 +70,11 @@ def main() -> int:
     if options.clip and not options.clip.is_file():
         raise SystemExit(f"CLIP={options.clip}: no such file")
 
-    subprocess.run([sys.executable, "-m", "deployments", "models"], check=True, env=os.environ | {"MATTEBOX_HOME": str(home)})
+    subprocess.run(
+        [sys.executable, "-m", "deployments", "models"], check=True, env=os.environ | {"MATTEBOX_HOME": str(home)}
+    )
     photo, clip = out / "photograph.png", options.clip or out / "source.mp4"
-    photograph("astronaut.png").save(photo)
+    photograph("chelsea.png").save(photo)
     if not options.clip:
         speaks = write_clip(clip, face_frames, 8, SENTENCE)
         if not speaks:
@@ -101,7 +103,10 @@ def walk(path: Walk) -> int:
                     raise SystemExit(f"{doing}: the second request was computed again")
             except Refused as error:
                 raise SystemExit(f"{doing}: {error}") from None
-            id = next((answer[key] for key in ("artifact_id", "summary_artifact_id", "sequence_id", "id") if key in answer), "")
+            id = next(
+                (answer[key] for key in ("artifact_id", "summary_artifact_id", "sequence_id", "id") if key in answer),
+                "",
+            )
             table.add_row(doing, id[:22], answer.get("cache", ""), f"{seconds:.2f}", again.get("cache", "same id"))
             progress.advance(bar)
     console.print(table)
@@ -109,7 +114,9 @@ def walk(path: Walk) -> int:
         for warning in answer.get("warnings", []):
             console.print(f"{name}: {warning['message']}")
     cues = path.made["captions"]["cues"]
-    console.print(f"captions: {sum(len(cue['lines']) for cue in cues)} lines" if cues else "captions: none, no speech was heard")
+    console.print(
+        f"captions: {sum(len(cue['lines']) for cue in cues)} lines" if cues else "captions: none, no speech was heard"
+    )
     picture = path.out / path.made["picture"]["filename"]
     sheet = contact_sheet(picture, path.clip, path.out / "clip.mp4", path.out / "contact_sheet.png")
     for file in (picture, path.out / "captions.srt", path.out / "clip.mp4", sheet):

@@ -14,7 +14,7 @@ from PIL import Image
 from demo.speech import say
 
 WIDTH, HEIGHT, FPS = 640, 360, 25
-SENTENCE = "This picture was made from layers, and the faces in this clip are hidden before anyone sees it."
+SENTENCE = "Every face in this clip is covered. These words were written by a machine that listened."
 Frames = Callable[[int], Iterator[np.ndarray]]
 
 
@@ -42,9 +42,9 @@ def face_frames(count: int) -> Iterator[np.ndarray]:
 
 
 def scene_frames(count: int) -> Iterator[np.ndarray]:
-    """uint8 [360, 640, 3] RGB: a slow pan over galaxies and a cup, with a cut in the middle. No face."""
+    """uint8 [360, 640, 3] RGB: a slow pan over a launch pad and a cup, with a cut in the middle. No face."""
     for number in range(count):
-        name = "hubble_deep_field.jpg" if number < count // 2 else "coffee.png"
+        name = "rocket.jpg" if number < count // 2 else "coffee.png"
         picture = photograph(name).resize((720, 480), Image.Resampling.LANCZOS)
         shift = number * 60 // max(count, 1)
         yield np.asarray(picture.crop((shift, 60, shift + WIDTH, 60 + HEIGHT)))

@@ -43,7 +43,9 @@ def contact_sheet(picture: Path, before: Path, after: Path, path: Path) -> Path:
     for label, frames in rows:
         draw.text((MARGIN, y + 5), label, fill="#222222", font=font)
         for column, frame in enumerate(frames):
-            sheet.paste(frame.resize(small, Image.Resampling.LANCZOS), (MARGIN + column * (small[0] + MARGIN), y + LABEL))
+            sheet.paste(
+                frame.resize(small, Image.Resampling.LANCZOS), (MARGIN + column * (small[0] + MARGIN), y + LABEL)
+            )
         y += LABEL + small[1]
     sheet.save(path, optimize=True)
     return path

@@ -24,7 +24,7 @@ def say(text: str, voice: str = "en-us") -> tuple[np.ndarray, int] | None:
     @_Callback
     def collect(samples: object, count: int, _events: object) -> int:
         if samples and count:
-            heard.append(np.ctypeslib.as_array(samples, (count,)).copy())  # type: ignore[call-overload]
+            heard.append(np.ctypeslib.as_array(samples, (count,)).copy())
         return 0
 
     rate = library.espeak_Initialize(RETRIEVE, 0, espeakng_loader.get_data_path().encode(), 0)

@@ -13,11 +13,12 @@ JSON = dict[str, Any]
 WIDTH, HEIGHT = 640, 360
 LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 96" width="96" height="96">
 <rect x="4" y="4" width="88" height="88" rx="20" fill="#0b6e5f"/>
-<circle cx="38" cy="48" r="22" fill="#ffffff" fill-opacity="0.9"/><circle cx="58" cy="48" r="22" fill="#ffb703" fill-opacity="0.75"/>
+<circle cx="38" cy="48" r="22" fill="#ffffff" fill-opacity="0.9"/>
+<circle cx="58" cy="48" r="22" fill="#ffb703" fill-opacity="0.75"/>
 </svg>"""
 SELECTION: JSON = {
     "type": "polygon",
-    "points": [[300, 30], [560, 30], [600, 120], [600, 330], [260, 330], [260, 120]],
+    "points": [[330, 24], [560, 24], [616, 110], [616, 300], [540, 340], [300, 340], [250, 280], [250, 110]],
     "feather_radius": 12,
 }
 
@@ -43,9 +44,10 @@ class Walk:
                 {
                     "type": "raster",
                     "asset_id": self.made["photo"]["id"],
-                    "x": 250,
-                    "width": 360,
+                    "x": 230,
+                    "width": 410,
                     "height": 360,
+                    "fit": "cover",
                     "mask_artifact_id": self.made["mask"]["artifact_id"],
                 },
                 {"type": "solid", "color": "#ffb703", "blend_mode": "multiply", "opacity": 0.25},
@@ -93,9 +95,7 @@ class Walk:
         return {"tracks": [*tracks, {"kind": "overlay", "clips": [overlay]}]}
 
     def dry_run(self) -> JSON:
-        return self.client.post(
-            "/video/render/dry-run", {"sequence": self.overlaid(), "burn_in_captions": {}}
-        )
+        return self.client.post("/video/render/dry-run", {"sequence": self.overlaid(), "burn_in_captions": {}})
 
     def render(self) -> JSON:
         answer = self.client.post("/video/render", {"sequence": self.overlaid(), "burn_in_captions": {}})

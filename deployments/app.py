@@ -19,7 +19,7 @@ def build(args: dict[str, Any]) -> Application:
     settings = load(args)
 
     def deploy(kind: type, name: str, cpus: float, requests: int = REQUESTS) -> serve.Deployment:
-        return serve.deployment(kind).options(
+        return serve.deployment(
             name=name,
             num_replicas=1,
             max_ongoing_requests=requests,
@@ -27,7 +27,7 @@ def build(args: dict[str, Any]) -> Application:
             health_check_timeout_s=30,
             graceful_shutdown_timeout_s=20,
             ray_actor_options={"num_cpus": cpus, "runtime_env": {"env_vars": _environment(settings)}},
-        )
+        )(kind)
 
     faces = deploy(Faces, "Faces", 0.3).bind(settings)
     imaging = deploy(Worker, "Imaging", 0.3).bind(settings, 2, warm="deployments.engines.image_core.work:warm")

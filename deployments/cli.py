@@ -38,7 +38,9 @@ def main(arguments: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, function in COMMANDS.items():
         command = commands.add_parser(name, help=function.__doc__)
-        command.add_argument("--config", type=Path, default=SERVE_CONFIG, help="the Serve config whose args are settings")
+        command.add_argument(
+            "--config", type=Path, default=SERVE_CONFIG, help="the Serve config whose args are settings"
+        )
     options = parser.parse_args(arguments)
     try:
         return COMMANDS[options.command](options)

@@ -60,7 +60,10 @@ def launch(config: Path) -> int:
         address = ray.get_runtime_context().gcs_address
         settings.mattebox_home.mkdir(parents=True, exist_ok=True)
         state.write_text(json.dumps({"pid": os.getpid(), "ray_address": address, "http": _url(settings)}))
-        print(f"mattebox answers on {_url(settings)}  (docs: {_url(settings)}/docs, Ray address for drivers: {address})", flush=True)
+        print(
+            f"mattebox answers on {_url(settings)}  (docs: {_url(settings)}/docs, Ray address for drivers: {address})",
+            flush=True,
+        )
         while not ended.wait(1):
             pass
         print("ending", flush=True)

@@ -201,6 +201,22 @@ class Operation:
 
 
 __all__ = [
-    "JSON", "Asset", "Context", "Detections", "Input", "Inputs", "Need", "Operation", "Output", "Plan", "Record",
-    "Registry", "Scope", "Side", "Source", "Stopped", "Tools", "Warning",
+    "JSON",
+    "Asset",
+    "Context",
+    "Detections",
+    "Input",
+    "Inputs",
+    "Need",
+    "Operation",
+    "Output",
+    "Plan",
+    "Record",
+    "Registry",
+    "Scope",
+    "Side",
+    "Source",
+    "Stopped",
+    "Tools",
+    "Warning",
 ]

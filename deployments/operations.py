@@ -162,7 +162,7 @@ class Runner:
             task.exception()  # seen, though all who waited may have left
 
     async def _compute(self, operation: Operation, plan: Plan, request_id: str) -> Made:
-        done: Done = await self._dispatch.call(operation.deployment, "execute", plan, request_id)
+        done = await self._dispatch.call(operation.deployment, "execute", plan, request_id)
         if done.computed:
             metrics.COMPUTATIONS.labels(operation.name).inc()
         return Made(plan, done.record, not done.computed, done.warnings)

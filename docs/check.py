@@ -26,16 +26,13 @@ def problems() -> list[str]:
     for page in pages():
         text = page.read_text()
         name = page.relative_to(ROOT)
-        for link in LINK.findall(text):
-            if "://" not in link and not (page.parent / link).exists():
-                found.append(f"{name}: the link {link} leads nowhere")
-        for path in PATH.findall(text):
-            if not (ROOT / path).exists():
-                found.append(f"{name}: {path} does not exist")
-        found += [f"{name}: make {target} is no target" for target in TARGET.findall(text) if target not in targets]
-        for method, path in ROUTE.findall(text):
-            if (method, re.sub(r"\{\w+\}", "{}", path)) not in served:
-                found.append(f"{name}: {method} {path} is not served")
+        links = [link for link in LINK.findall(text) if "://" not in link]
+        routes = [(method, _shape(path)) for method, path in ROUTE.findall(text)]
+        said = [f"the link {link} leads nowhere" for link in links if not (page.parent / link).exists()]
+        said += [f"{path} does not exist" for path in PATH.findall(text) if not (ROOT / path).exists()]
+        said += [f"make {target} is no target" for target in TARGET.findall(text) if target not in targets]
+        said += [f"{method} {path} is not served" for method, path in routes if (method, path) not in served]
+        found += [f"{name}: {line}" for line in said]
     return found
 
 
@@ -46,7 +43,12 @@ def _routes() -> set[tuple[str, str]]:
     rows = {(route.method, route.path) for route in ROUTES} | {("GET", path) for path in UNSCOPED}
     rows |= {("POST", row.path) for row in OPERATIONS.values()}
     rows |= {("POST", f"{row.path}/dry-run") for row in OPERATIONS.values() if row.preview}
-    return {(method, re.sub(r"\{\w+\}", "{}", path)) for method, path in rows}
+    return {(method, _shape(path)) for method, path in rows}
+
+
+def _shape(path: str) -> str:
+    """The path without its parameters' names."""
+    return re.sub(r"\{\w+\}", "{}", path)
 
 
 if __name__ == "__main__":

@@ -24,9 +24,8 @@ async def read_multipart(content_type: str, stream: AsyncIterator[bytes], sink: 
     if kind != b"multipart/form-data" or not boundary:
         raise InvalidRequest("send multipart/form-data with a part named `file`", field="file")
     reader = _Reader()
-    parser = MultipartParser(boundary, reader.callbacks())
-    fields: dict[str, bytearray] = {}
-    order: list[tuple[str, str]] = []
+    parser = MultipartParser(boundary, reader.callbacks())  # type: ignore[arg-type]
+    fields: dict[tuple[str, int], bytearray] = {}
     files = 0
     try:
         async for chunk in stream:
@@ -38,9 +37,7 @@ async def read_multipart(content_type: str, stream: AsyncIterator[bytes], sink: 
                     files = 1
                     await sink(data)
                     continue
-                value = fields.setdefault(f"{index}", bytearray())
-                if not value:
-                    order.append((name, f"{index}"))
+                value = fields.setdefault((name, index), bytearray())
                 value += data
                 if len(value) > MAX_FIELD_BYTES:
                     raise PayloadTooLarge(f"the field {name!r} is larger than {MAX_FIELD_BYTES} bytes")
@@ -52,9 +49,9 @@ async def read_multipart(content_type: str, stream: AsyncIterator[bytes], sink: 
     if not files and reader.file_index is None:
         raise InvalidRequest("the multipart body has no part named `file`", field="file")
     found: dict[str, list[str]] = {}
-    for name, index in order:
+    for (name, _), value in fields.items():
         try:
-            found.setdefault(name, []).append(fields[index].decode())
+            found.setdefault(name, []).append(value.decode())
         except UnicodeDecodeError:
             raise InvalidRequest(f"the field {name!r} is not UTF-8", field=name) from None
     return found

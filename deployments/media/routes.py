@@ -16,7 +16,17 @@ from deployments.operations import Runner
 from deployments.route import Call, Reply, Route
 
 RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-INLINE = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/avif", "image/tiff", "image/bmp", "video/", "audio/")
+INLINE = (
+    "image/png",
+    "image/jpeg",
+    "image/webp",
+    "image/gif",
+    "image/avif",
+    "image/tiff",
+    "image/bmp",
+    "video/",
+    "audio/",
+)
 """What a browser may show in place; everything else is a download."""
 PROBED = ("width", "height", "duration_ms", "fps", "audio_channels", "sample_rate", "codec_info")
 
@@ -43,7 +53,9 @@ async def adopt(runner: Runner, context: Context, receiving: Any, fields: dict[s
     sha256 = await receiving.close()
     found = sniff(receiving.head)
     if found is None:
-        raise UnsupportedMedia("these bytes are no picture, video or sound that is served; docs/artifacts.md lists them")
+        raise UnsupportedMedia(
+            "these bytes are no picture, video or sound that is served; docs/artifacts.md lists them"
+        )
     meta = await runner.probe(context.scope, receiving.key, found.kind, found.media_type)
     return runner.registry.adopt(
         context.scope,
@@ -95,7 +107,9 @@ async def get_artifact(call: Call) -> Reply:
 
 async def get_lineage(call: Call) -> Reply:
     """`GET /media-v2/artifacts/{id}/lineage?direction=up|down|both`."""
-    return Reply(lineage(call.registry, call.context, call.params["id"], call.request.query_params.get("direction", "both")))
+    return Reply(
+        lineage(call.registry, call.context, call.params["id"], call.request.query_params.get("direction", "both"))
+    )
 
 
 def lineage(registry: Registry, context: Context, id: str, direction: str) -> JSON:

@@ -14,7 +14,7 @@ def local_runner(settings: Settings, registry: Registry | None = None) -> Runner
     """A runner whose works run in threads of this process."""
     registry = registry or Registry(Store(settings.store_url))
     host = Host(settings, registry, OPERATIONS, FacesHost(settings).detect)
-    return Runner(registry, LocalDispatch({name: host for name in ("Imaging", "Speech", "Video")}), settings)
+    return Runner(registry, LocalDispatch(dict.fromkeys(("Imaging", "Speech", "Video"), host)), settings)
 
 
 __all__ = ["local_runner"]

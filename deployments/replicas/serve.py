@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 class Worker:
     """Imaging, Speech and Video: one Host each; what is deployed differs in options, slots and what it imports."""
 
-    def __init__(self, settings: Settings, slots: int, faces: DeploymentHandle | None = None, warm: str = "") -> None:
+    def __init__(
+        self, settings: Settings, slots: int, faces: DeploymentHandle[Any] | None = None, warm: str = ""
+    ) -> None:
         logging.getLogger("deployments").setLevel(logging.INFO)
         dispatch = ServeDispatch({"Faces": faces} if faces else {})
 

@@ -64,7 +64,9 @@ def said(answer: httpx.Response) -> tuple[int, str]:
         ({"X-Tenant-Id": "t_acme", "X-Env": "prod"}, (403, "env_not_served")),
     ],
 )
-async def test_the_scope_comes_first(http: httpx.AsyncClient, headers: dict[str, str], expected: tuple[int, str]) -> None:
+async def test_the_scope_comes_first(
+    http: httpx.AsyncClient, headers: dict[str, str], expected: tuple[int, str]
+) -> None:
     assert said(await http.post("/image/masks", content=b"not json", headers=headers)) == expected
     assert said(await http.get("/media-v2/assets/nothing", headers=headers)) == expected
 

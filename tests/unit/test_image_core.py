@@ -484,6 +484,18 @@ def test_lines_are_aligned_and_a_line_height_apart(bench: Bench) -> None:
     assert places["left"] < places["center"] < places["right"]
 
 
+def test_control_characters_and_tiny_letters_draw_nothing(bench: Bench) -> None:
+    tiny = ({"text": "H", "text_size": 0.2}, {"text": "H", "scale": 1e-6})
+    for layer in ({"text": "\x00\x07 \n"}, {"text": "\t"}, *tiny):
+        assert not bench.pixels(canvas(layer)).any()
+
+
+def test_text_over_the_caps_is_refused(bench: Bench) -> None:
+    for layer in ({"text": "H", "text_size": 4000, "scale": 9}, {"text": "H" * 9999, "text_size": 900}):
+        with pytest.raises(InvalidRequest):
+            bench.pixels(canvas(layer))
+
+
 @pytest.mark.parametrize("name", fonts())
 def test_every_font_of_the_table_draws(bench: Bench, name: str) -> None:
     assert font_path(name).is_file()
@@ -494,67 +506,6 @@ def test_an_unknown_font_is_refused_with_the_list() -> None:
     with pytest.raises(UnknownFont, match="Noto Sans"):
         font("Comic")
     assert font().name == "Noto Sans"
-
-
-# vectors
-
-
-def test_an_svg_is_drawn_at_the_size_it_will_have(bench: Bench) -> None:
-    svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2 1"><rect width="1" height="1" fill="#f00"/></svg>'
-    got = bench.pixels(canvas({"svg": svg, "width": 20}))
-    assert (got[:10, :10] == (255, 0, 0, 255)).all()
-    assert got[..., 3].sum() == 10 * 10 * 255
-    id = bench.upload(svg.encode(), "image/svg+xml", width=2, height=1)
-    assert (bench.pixels(canvas({"asset_id": id, "width": 20})) == got).all()
-
-
-def test_svgs_look_as_their_renderer_published_them(bench: Bench, shared_data: Path) -> None:
-    folder = shared_data / "image" / "svg" / "pairs"
-    for path in sorted(folder.glob("*.svg")):
-        with Image.open(path.with_suffix(".png")) as image:
-            expected = np.asarray(image.convert("RGBA")).astype(np.float64)
-        height, width = expected.shape[:2]
-        layer = {"svg": path.read_text(), "width": width, "height": height}
-        got = bench.pixels(canvas(layer, width=width, height=height)).astype(np.float64)
-        a, b = (p[..., :3] * p[..., 3:] / 255 + 255 - p[..., 3:] for p in (got, expected))
-        assert np.abs(a - b).mean() <= 1.0, path.name
-        assert (np.abs(a - b).max(-1) > 8).mean() <= (0.02 if "filters" in path.name else 0.01), path.name
-
-
-HOSTILE = {
-    "script": '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>1</script></svg>',
-    "handler": '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9" onload="1"/>',
-    "file": '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><image href="file:///etc/passwd"/></svg>',
-    "relative": '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><image href="a.png"/></svg>',
-    "style": '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect style="fill:url(http://a/b)"/></svg>',
-    "import": '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><style>@import "a";</style></svg>',
-    "nested svg": '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">'
-    '<image href="data:image/svg+xml,%3Csvg/%3E"/></svg>',
-    "mislabelled": '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">'
-    '<image href="data:image/png,%3Csvg xmlns=%22http://www.w3.org/2000/svg%22/%3E"/></svg>',
-    "not xml": "hello",
-    "not svg": "<html/>",
-    "no size": '<svg xmlns="http://www.w3.org/2000/svg" width="0" height="9"/>',
-    "exponential use": '<svg xmlns="http://www.w3.org/2000/svg" xmlns:x="http://www.w3.org/1999/xlink" width="9" '
-    'height="9"><g id="a0"><rect width="1" height="1"/></g>'
-    + "".join(f'<g id="a{i}">' + f'<use x:href="#a{i - 1}"/>' * 10 + "</g>" for i in range(1, 10))
-    + "</svg>",
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_svg_is_refused(bench: Bench, name: str) -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        bench.pixels(canvas({"svg": HOSTILE[name]}))
-    assert caught.value.details["field"] == "composition.layers[0].svg"
-
-
-def test_the_hostile_files_are_refused(bench: Bench, shared_data: Path) -> None:
-    files = sorted((shared_data / "image" / "svg" / "refuse").glob("*.svg"))
-    assert len(files) == 6
-    for path in files:
-        with pytest.raises(InvalidRequest):
-            bench.pixels(canvas({"svg": path.read_text()}))
 
 
 # masks

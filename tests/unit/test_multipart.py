@@ -16,7 +16,12 @@ def part(name: str, data: bytes, extra: str = "") -> bytes:
     return f'--xx\r\nContent-Disposition: form-data; name="{name}"{extra}\r\n\r\n'.encode() + data + b"\r\n"
 
 
-BODY = part("tags", b"a,b") + part("file", bytes(range(256)) * 9, '; filename="x.png"') + part("tags", b"c") + b"--xx--\r\n"
+BODY = (
+    part("tags", b"a,b")
+    + part("file", bytes(range(256)) * 9, '; filename="x.png"')
+    + part("tags", b"c")
+    + b"--xx--\r\n"
+)
 
 
 async def read(body: bytes, size: int = 7, type: str = TYPE) -> tuple[bytes, dict[str, list[str]]]:

@@ -211,7 +211,8 @@ def test_no_update_is_lost_among_threads(registry: Registry) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(add, range(40)))
     document = registry.documents.get(ACME, "sequences", id)
-    assert document and (document.body["n"], document.version) == (40, 40)
+    assert document
+    assert (document.body["n"], document.version) == (40, 40)
 
 
 async def test_uploads_are_streamed_hashed_and_capped(registry: Registry) -> None:

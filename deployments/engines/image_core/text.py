@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,10 @@ from PIL import Image, ImageDraw, ImageFont
 from configs.fonts import font_path
 from deployments.errors import InvalidRequest
 
-SMALLEST, LARGEST = 0.1, 8192.0
-"""Pixels to the em."""
+SMALLEST, LARGEST = 0.5, 8192.0
+"""Pixels to the em. Below the smallest FreeType has no glyphs, and nothing would be seen of them."""
+TAB = 4
+"""Spaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +44,12 @@ def draw(
     max_pixels: int,
     field: str,
 ) -> Drawn:
-    """Lines of text; `size` in pixels to the em, `line_height` in sizes. Raises InvalidRequest over a cap."""
-    if not SMALLEST <= size <= LARGEST:
-        raise InvalidRequest(
-            f"{field} would be drawn at {size:g} pixels to the em; {SMALLEST:g} to {LARGEST:g} are drawn", field=field
-        )
+    """Lines of text; `size` in pixels to the em, at least SMALLEST, `line_height` in sizes. Raises InvalidRequest over a
+    cap."""
+    if size > LARGEST:
+        raise InvalidRequest(f"{field} would be drawn at {size:g} pixels to the em; at most {LARGEST:g}", field=field)
     face = ImageFont.truetype(str(font_path(font)), size, layout_engine=ImageFont.Layout.RAQM)
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = [_printable(line) for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
     advances = [face.getlength(line) for line in lines]
     ascent, descent = face.getmetrics()
     step, width = line_height * size, max(advances)
@@ -70,4 +72,9 @@ def draw(
     return Drawn(pixels, left, top, max(width, 1.0), (len(lines) - 1) * step + ascent + descent)
 
 
-__all__ = ["Drawn", "draw"]
+def _printable(line: str) -> str:
+    """Without control characters, for which fonts have boxes; a tab is spaces."""
+    return "".join(letter for letter in line.expandtabs(TAB) if unicodedata.category(letter) != "Cc")
+
+
+__all__ = ["SMALLEST", "Drawn", "draw"]

@@ -141,6 +141,8 @@ def _placed(layer: JSON, size: tuple[int, int], pictures: _Pictures, path: str) 
 def _text(layer: JSON, size: tuple[int, int], pictures: _Pictures, path: str) -> Placed | None:
     """Drawn at the size it will have, so that scaling a text is not enlarging a picture of it."""
     scale = layer["scale"]
+    if layer["text_size"] * scale < text.SMALLEST:
+        return None
     drawn = text.draw(
         layer["text"],
         font=layer["text_font"],
@@ -164,7 +166,7 @@ def _vector(source: str, layer: JSON, size: tuple[int, int], pictures: _Pictures
     """Drawn at the size it will have."""
     natural = svg.natural_size(source, pictures.max_pixels, field)
     where = frame(layer, natural)
-    zoom = max(where.content.width / natural[0], where.content.height / natural[1])
+    zoom = max(where.content.width / natural[0], where.content.height / natural[1], 1 / min(natural))
     return place(svg.draw(source, zoom, pictures.max_pixels, field), where, size, pictures.threads)
 
 
