@@ -84,6 +84,8 @@ class Draft:
     meta: JSON
     start_ms: int | None = None
     end_ms: int | None = None
+    role: str = ""
+    """For a side that the main artifact was made from: its role among the main's inputs."""
 
 
 __all__ = ["Asset", "Draft", "Record"]

@@ -118,14 +118,17 @@ class Registry:
         """
         generation = self._generation(scope, main.kind, cache_key)
 
-        def put(draft: Draft) -> Record:
+        def put(draft: Draft, inputs: Sequence[JSON]) -> Record:
             check_meta(draft.kind, draft.media_type, draft.meta)
             id = _id(draft.kind, cache_key, generation, draft.name)
             return self._put(scope, id, draft, inputs, parent_asset_id, origin)
 
+        among = list(inputs)
         for side in sides:
-            put(side)
-        return put(main)
+            record = put(side, inputs)
+            if side.role:
+                among.append({"id": record.id, "role": side.role})
+        return put(main, among)
 
     def _put(
         self, scope: Scope, id: str, draft: Draft, inputs: Sequence[JSON], parent: str | None, origin: str

@@ -123,7 +123,7 @@ class Store:
         return True
 
     def create_from(self, key: str, path: Path) -> None:
-        """Put a large file, by hard link where that can be. Its key must follow from its content: it may be overwritten."""
+        """Put a large file, by hard link where that can be. Its key follows from its content: it may be overwritten."""
         if self.root is not None:
             target = self.root / key
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -182,9 +182,7 @@ def for_encoder(frame: VideoFrame, pts: int, time_base: Fraction) -> VideoFrame:
     return frame
 
 
-def decoded(
-    container: InputContainer, streams: list[Any], other: Callable[[Any], None] | None
-) -> Iterator[VideoFrame]:
+def decoded(container: InputContainer, streams: list[Any], other: Callable[[Any], None] | None) -> Iterator[VideoFrame]:
     """Every frame of streams[0] that can be decoded; packets of the other streams go to `other`.
 
     A damaged packet costs its own frames alone. Raises UndecodableMedia for a change of size.

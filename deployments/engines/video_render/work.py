@@ -193,9 +193,7 @@ def _captions(
     return Captions(cues, burn["style"], font, canvas, color)
 
 
-def _encode(
-    stage: Stage, encoder: Any, shown: Iterator[Shown], out: OutputContainer, tools: Tools, total: int
-) -> Done:
+def _encode(stage: Stage, encoder: Any, shown: Iterator[Shown], out: OutputContainer, tools: Tools, total: int) -> Done:
     done = Done()
     base: tuple[VideoFrame, VideoFrame] | None = None  # a decoded frame and what it became
     time_base = encoder.codec_context.time_base
