@@ -21,6 +21,7 @@ from configs.settings import Settings
 from demo.__main__ import service
 from demo.client import Client
 from demo.clip import photograph
+from deployments.media.routes import adopt
 from deployments.operation import Context
 from deployments.replicas.local import local_runner
 from kernels.composite import Layer, composite
@@ -96,12 +97,10 @@ def over_http(client: Client, photo: Path) -> JSON:
     }
 
 
-async def in_process(home: Path, photo: Path) -> JSON:
+async def in_process(home: Path, photo: bytes) -> JSON:
     runner = local_runner(Settings(mattebox_home=home))
     receiving = runner.registry.receive(CONTEXT.scope, 1 << 30)
-    await receiving.write(photo.read_bytes())
-    from deployments.media.routes import adopt
-
+    await receiving.write(photo)
     asset = (await adopt(runner, CONTEXT, receiving, {})).id
     seeds = iter(range(int(time.time()), 2**31))
 
@@ -150,7 +149,7 @@ def main() -> None:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "date": time.strftime("%Y-%m-%d"),
         "composite 8 layers 1080p": kernel(9),
-        "1080p render in process": asyncio.run(in_process(home, photo)),
+        "1080p render in process": asyncio.run(in_process(home, photo.read_bytes())),
     }
     with service(home) as url:
         time.sleep(5)
