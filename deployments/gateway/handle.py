@@ -20,8 +20,8 @@ Method = Callable[..., Awaitable[Any]]
 class HandleFace:
     """What `serve.get_app_handle("mattebox")` offers: `handle.image_render.remote({…}, context={…})`.
 
-    `context` is `{tenant_id, env, user_id?, request_id?}`. It is not authenticated: handles trust the cluster. A failure
-    is a `RuntimeError({"error": {…}})`, readable as `(getattr(e, "cause", None) or e).args[0]`.
+    `context` is `{tenant_id, env, user_id?, request_id?}`. It is not authenticated: handles trust the cluster. A
+    failure is a `RuntimeError({"error": {…}})`, readable as `(getattr(e, "cause", None) or e).args[0]`.
     """
 
     runner: Runner
