@@ -67,7 +67,7 @@ def find_shots(changes: npt.ArrayLike, tiny: Bytes) -> list[Boundary]:
     changes [n]: `change` of each frame from the one before (the first: 0). tiny uint8 [n, 9, 16]: luma.
     """
     steps = np.asarray(changes, np.float64)
-    pictures = tiny.reshape(len(tiny), -1)
+    pictures = tiny.reshape(len(tiny), TINY[0] * TINY[1])
     contrast = pictures.std(axis=1, dtype=np.float32) if len(pictures) else np.zeros(0, np.float32)
     cuts = _cuts(steps, pictures)
     fades, spans = _fades(contrast, cuts, pictures)

@@ -93,9 +93,9 @@ def crop_size(size: tuple[int, int], wide: int, high: int) -> tuple[int, int]:
     """The largest even width and height of the ratio wide:high inside `size` (never under 2 pixels)."""
     width, height = size
     if width * high > height * wide:
-        width = round(height * wide / high)
+        width = height * wide // high
     else:
-        height = round(width * high / wide)
+        height = width * high // wide
     return max(2, min(width, size[0]) // 2 * 2), max(2, min(height, size[1]) // 2 * 2)
 
 
