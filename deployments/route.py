@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from artifacts import Registry
+from artifacts import Record, Registry
+from artifacts.errors import NotFound
 from deployments.operation import Context
 
 if TYPE_CHECKING:
@@ -50,4 +52,13 @@ class Route:
     summary: str
 
 
-__all__ = ["AsyncIterator", "Call", "Reply", "Route"]
+async def artifact(call: Call, kind: str) -> Record:
+    """The artifact that the path names; NotFound, always the same, for an id that is malformed, absent, another
+    tenant's or of another kind."""
+    record = await asyncio.to_thread(call.registry.artifact, call.context.scope, call.params["id"])
+    if record.kind != kind:
+        raise NotFound
+    return record
+
+
+__all__ = ["AsyncIterator", "Call", "Reply", "Route", "artifact"]

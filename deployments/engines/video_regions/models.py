@@ -1,12 +1,15 @@
-"""The shapes of POST /video/regions."""
+"""The shapes of POST /video/regions, the table of face detectors, and what a summary looks like to other engines."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
 
 from deployments.body import Body
+from deployments.operation import JSON
 
 Mode = Literal["sampled", "every_frame", "auto"]
 
@@ -27,4 +30,32 @@ class RegionsRequest(Body):
     """`sampled` searches the sampled frames alone and fills in the others; `every_frame` searches each."""
 
 
-__all__ = ["Mode", "RegionsRequest"]
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One detector."""
+
+    model: str
+    """Its weights' name in models.yaml, and what `meta.model_used` says; `stub` has none."""
+    half: float
+    """The raw score that equals a confidence of 0.5, where the detector's makers put its threshold."""
+    module: str
+    """Where its `load` is."""
+    fallback: str = ""
+    """The detector that does its work where its weights cannot be had."""
+
+
+NO_STUB_ENVS = frozenset({"staging", "prod"})
+_HERE = __package__
+DETECTORS: Mapping[str, Row] = {
+    "opencv_face_detector": Row("yunet", 0.6, f"{_HERE}.yunet", fallback="centerface"),
+    "centerface": Row("centerface", 0.5, f"{_HERE}.centerface"),
+    "stub": Row("stub", 0.5, f"{_HERE}.stub"),
+}
+
+
+def boxless_masks(summary: JSON) -> list[str]:
+    """The masks of entries without a box: summaries of older times are consumed through them."""
+    return list(dict.fromkeys(entry["mask_artifact_id"] for entry in summary["entries"] if "box" not in entry))
+
+
+__all__ = ["DETECTORS", "NO_STUB_ENVS", "Mode", "RegionsRequest", "Row", "boxless_masks"]
