@@ -182,7 +182,7 @@ class Store:
         return True
 
     def create_from(self, key: str, path: Path) -> None:
-        """Put a large file, by hard link where that can be. Its key follows from its content, so it may be rewritten."""
+        """Put a large file, by hard link where that can be. Its key follows from its content: it may be rewritten."""
         if self.root is not None:
             target = self.root / key
             target.parent.mkdir(parents=True, exist_ok=True)

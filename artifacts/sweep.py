@@ -1,6 +1,6 @@
 """What an operator runs over a whole store: `gc` frees bytes that no record names, `fsck` says what does not hold.
 
-Bytes are put before their record, so a writer that is at work looks like one that died: gc waits for a grace time, moves
+Bytes are put before their record, so a writer at work looks like one that died: gc waits for a grace time, moves
 bytes to trash/, looks for the record again and puts them back if one appeared, and deletes a grace later after the same
 look. Both walk every scope of the store and may run beside a service.
 """
@@ -117,15 +117,12 @@ def _trash_orphans(registry: Registry, scope: Scope, until: float, swept: Swept)
 def _empty_trash(registry: Registry, scope: Scope, until: float, swept: Swept) -> None:
     for entry in _old(registry, f"{scope.prefix}trash/", until):
         key = keys.from_trash(scope, entry.key)
-        if not named_by(registry, scope, key):
-            registry.store.delete(entry.key)
-            swept.emptied += 1
-        elif registry.store.exists(key):  # made anew meanwhile
-            registry.store.delete(entry.key)
-            swept.emptied += 1
-        else:
+        if named_by(registry, scope, key) and not registry.store.exists(key):
             registry.store.move(entry.key, key)
             swept.put_back += 1
+        else:  # nobody's, or made anew meanwhile
+            registry.store.delete(entry.key)
+            swept.emptied += 1
 
 
 def fsck(registry: Registry) -> Checked:

@@ -7,13 +7,15 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import NamedTuple
 
 from artifacts import Registry, Store
 from artifacts.errors import RegistryError
 from artifacts.sweep import fsck as check_store
 from artifacts.sweep import gc
-from configs.models import Models, WeightsMissing
+from configs.fonts import font_path, fonts
+from configs.models import Models
 from configs.settings import Settings
 
 ENCODERS = ("libx264", "libx265", "libsvtav1", "libvpx-vp9", "aac", "libopus", "h264_nvenc", "hevc_nvenc")
@@ -91,9 +93,18 @@ def _gpu(settings: Settings) -> list[Finding]:
 
 
 def _encoders(settings: Settings) -> list[Finding]:
+    return [_tried(f"encoder {name}", partial(_encoder, name)) for name in ENCODERS]
+
+
+def _encoder(name: str) -> str:
     import av
 
-    return [_tried(f"encoder {name}", lambda name=name: av.CodecContext.create(name, "w").name) for name in ENCODERS]
+    context = av.VideoCodecContext if name not in ("aac", "libopus") else av.AudioCodecContext
+    codec = context.create(name, "w")
+    if name.endswith("_nvenc"):  # the name is there without the hardware: only opening it tells
+        codec.width, codec.height, codec.pix_fmt, codec.framerate = 256, 256, "yuv420p", 25  # type: ignore[attr-defined]
+        codec.open()
+    return name
 
 
 def _backends(settings: Settings) -> list[Finding]:
@@ -104,16 +115,18 @@ def _backends(settings: Settings) -> list[Finding]:
 
 
 def _weights(settings: Settings) -> list[Finding]:
-    from configs.models import table
-
-    models = Models(settings)
-    del models
-    del table
-    return []
+    """Which weights lie here already; nothing is fetched."""
+    places = [*settings.models_folders, settings.models_home]
+    found = []
+    for row in Models(settings).rows():
+        here = next((folder for folder in places if (folder / row.target).is_file()), None)
+        said = str(here) if here else "not here yet: fetched on first use, or by `make models`"
+        found.append(Finding(f"weights {row.name}", here is not None, said))
+    return found
 
 
 def _fonts(settings: Settings) -> list[Finding]:
-    return []
+    return [_tried(f"font {name}", partial(font_path, name)) for name in fonts()]
 
 
 def _tried(what: str, look: Callable[[], object]) -> Finding:
@@ -124,4 +137,3 @@ def _tried(what: str, look: Callable[[], object]) -> Finding:
 
 
 __all__ = ["Finding", "collect", "examine", "run"]
-_ = WeightsMissing

@@ -67,9 +67,7 @@ def test_orphans_go_through_trash_after_a_grace_each(registry: Registry) -> None
     assert list(registry.store.keys("tenants/")) == []
 
 
-def test_a_record_that_appears_late_gets_its_bytes_back(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_record_that_appears_late_gets_its_bytes_back(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     record = registry.commit(ACME, cache_key="k", main=mask())
     stored = registry.store.get(keys.record(ACME, record.id))
     move = registry.store.move
