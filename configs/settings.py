@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -21,6 +21,9 @@ class Settings(BaseSettings):
     mattebox_home: Path = Field(Path.home() / ".mattebox", description="Absolute folder of artifacts/ and models/.")
     artifact_store_url: str = Field(
         "", description="`file:///…`; empty: MATTEBOX_HOME/artifacts. `memory://` in tests."
+    )
+    allow_local_store: bool = Field(
+        False, description="A `file://` store although prod is served, or the cluster has more than one node."
     )
     served_envs: str = Field("dev,test,staging,local", description="The envs that this process serves, with commas.")
     http_host: str = Field("127.0.0.1", description="Where HTTP listens.")
@@ -69,6 +72,16 @@ class Settings(BaseSettings):
                 f"write an absolute one, for example MATTEBOX_HOME={value.absolute()}"
             )
         return value
+
+    @model_validator(mode="after")
+    def _lasting(self) -> Self:
+        """A store on one machine's disk is no place for prod, unless the operator says that it is."""
+        if "prod" in self.envs and self.store_url.startswith("file:") and not self.allow_local_store:
+            raise ValueError(
+                "SERVED_ENVS holds prod and ARTIFACT_STORE_URL is a file:// store on one machine: name an object store "
+                "(s3://, gs://, az://), or set ALLOW_LOCAL_STORE=1 when that disk is backed up"
+            )
+        return self
 
     @property
     def store_url(self) -> str:

@@ -7,6 +7,7 @@ AppError
 │   ├── UnknownBackend    no such backend; the message lists them
 │   ├── UnknownPreset     no such preset or profile; the message lists them
 │   └── InvalidMeta       an unknown kind of artifact, or meta that its kind does not take
+├── RemoteFetchOff        media is not fetched from addresses here
 ├── PrefixViolation       a key outside the caller's own prefix
 ├── ScopeMismatch         the body names another scope than the headers
 ├── EnvNotServed          this process does not serve that env
@@ -115,6 +116,12 @@ class EnvNotServed(AppError):
     code, status = "env_not_served", 403
 
 
+class RemoteFetchOff(AppError):
+    """Media is not fetched from addresses here; the message says how to send it."""
+
+    code, status = "remote_fetch_off", 403
+
+
 class NotFound(AppError):
     """Nothing with that id in the caller's scope."""
 
@@ -216,6 +223,7 @@ FOREIGN: Mapping[type[Exception], type[AppError]] = {
     registry.NotFound: NotFound,
     registry.PrefixViolation: PrefixViolation,
     registry.InvalidMeta: InvalidMeta,
+    registry.Conflict: Conflict,
     registry.VersionConflict: PreconditionFailed,
     registry.UnsuitableStore: Internal,
     WeightsMissing: BackendUnavailable,
@@ -236,7 +244,8 @@ def as_app_error(error: BaseException, body: Any = None) -> AppError:
         return InvalidRequest(f"{path or 'body'}: {reason}{more}", field=path or None)
     for kind, ours in FOREIGN.items():
         if isinstance(error, kind):
-            return ours(str(error), field=getattr(error, "field", None))
+            count = getattr(error, "count", None)
+            return ours(str(error), field=getattr(error, "field", None), **({} if count is None else {"count": count}))
     return Internal("something went wrong on our side; the request id finds it in the logs")
 
 
