@@ -116,4 +116,14 @@ class TrackRequest(Body):
     clips: list[Clip] = Field([], max_length=MOST_CLIPS)
 
 
-__all__ = ["Clip", "Filter", "SequenceBody", "SequenceRequest", "Track", "TrackKind", "TrackRequest", "Transition"]
+__all__ = [
+    "Clip",
+    "Filter",
+    "Milliseconds",
+    "SequenceBody",
+    "SequenceRequest",
+    "Track",
+    "TrackKind",
+    "TrackRequest",
+    "Transition",
+]

@@ -22,6 +22,9 @@ from deployments.operation import JSON
 from deployments.timeline.models import Clip, SequenceBody, SequenceRequest, Track, TrackRequest
 
 TYPE = "sequences"
+HIDDEN = ("made", "anonymised")
+"""What a body keeps and the wire does not show. `anonymised`: the summaries by which its faces were hidden, so that a
+render is searched even where nothing was found."""
 STILL_MS = 5000
 """How long a still picture stays on a video track, when its clip does not say."""
 SUB_DIGITS = 6
@@ -61,7 +64,7 @@ def get(registry: Registry, scope: Scope, id: str) -> Document:
 
 def shown(document: Document) -> JSON:
     """The wire's Sequence."""
-    return {key: value for key, value in document.body.items() if key != "made"} | {"version": document.version}
+    return {key: value for key, value in document.body.items() if key not in HIDDEN} | {"version": document.version}
 
 
 def create(registry: Registry, scope: Scope, id: str, request: SequenceRequest) -> Document:

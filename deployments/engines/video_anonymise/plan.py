@@ -96,7 +96,7 @@ def act(plan: Plan, registry: Registry, settings: Settings) -> tuple[JSON, bool]
                 filters.insert(place, _filter(wanted, found.record))
                 clip_ids.append(clip["id"])
             clip["filters"] = filters
-        return body
+        return body | {"anonymised": [record.id for record in records]}
 
     before = registry.documents.get(scope, sequences.TYPE, wanted["sequence_id"])
     after = registry.documents.update(scope, sequences.TYPE, wanted["sequence_id"], change)
