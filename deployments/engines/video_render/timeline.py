@@ -53,6 +53,12 @@ def resolve(
     MissingDependency."""
     if body.get("transitions") or body.get("automation"):
         raise InvalidRequest(f"transitions and automation are not rendered yet; {SERVED}", field="sequence.transitions")
+    for n, holder in enumerate((body, *body["tracks"])):
+        if any(item.get("enabled", True) for item in holder.get("filters", ())):
+            raise InvalidRequest(
+                "filters of tracks and sequences are not rendered yet; put them on the clips",
+                field=f"sequence.tracks[{n - 1}].filters" if n else "sequence.filters",
+            )
     for where, _ in _clips(body, "audio"):
         raise InvalidRequest(f"audio tracks are not mixed yet; {SERVED}", field=where)
     inputs: list[Input] = []
