@@ -227,6 +227,7 @@ def test_spans_are_kept_in_the_sources_time(registry: Registry) -> None:
         planned(registry, sequence_id=id, spans=[{"start_ms": 5, "end_ms": 5}])
 
 
+@pytest.mark.parametrize("older", [False, True])
 def test_each_clip_of_a_sequence_is_looked_at_by_its_own_stretch(registry: Registry, older: bool) -> None:
     found = summary(registry, spans=[(2000, 3000)], older=older)
     other = summary(registry, SECOND, [])
