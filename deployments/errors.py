@@ -17,11 +17,13 @@ AppError
 │   ├── MissingDependency an artifact that has to be made first is not there
 │   ├── WrongAsset        the artifact belongs to another asset
 │   └── StubDependency    the artifact was made by a stub
+├── PreconditionRequired  a change without If-Match
 ├── PreconditionFailed    If-Match names another version
 ├── PayloadTooLarge       the body exceeds its cap
 ├── RangeNotSatisfiable   the Range lies outside the content
 ├── UnsupportedMedia      the bytes are of no kind that is served
 ├── UndecodableMedia      the bytes claim a kind and cannot be decoded, or decode beyond a cap
+├── ResidualFaces         a face was found in a render that hides faces
 ├── BackendUnavailable    a dependency or its weights are missing
 ├── Busy                  over a limit; try again later
 ├── WorkerLost            the replica died during the work, twice
@@ -36,6 +38,7 @@ from typing import Any
 from pydantic import ValidationError
 
 import artifacts.errors as registry
+from artifacts.records import Draft
 from configs.models import WeightsMissing
 
 JSON = dict[str, Any]
@@ -164,6 +167,12 @@ class PreconditionFailed(AppError):
     code, status = "precondition_failed", 412
 
 
+class PreconditionRequired(AppError):
+    """A change without If-Match; the ETag of a GET is what it takes."""
+
+    code, status = "precondition_required", 428
+
+
 class PayloadTooLarge(AppError):
     """The body exceeds its cap."""
 
@@ -186,6 +195,17 @@ class UndecodableMedia(AppError):
     """The bytes claim a kind and cannot be decoded, or would decode beyond a cap."""
 
     code, status = "undecodable_media", 422
+
+
+class ResidualFaces(AppError):
+    """A face was found in a render that hides faces; the report that details names says where."""
+
+    code, status = "residual_faces", 422
+
+    def __init__(self, message: str, *, report: Draft | None = None, **details: Any) -> None:
+        """`report` is committed by the host, which adds its id to the details; it does not cross to the caller."""
+        super().__init__(message, **details)
+        self.report = report
 
 
 class Busy(AppError):
