@@ -133,6 +133,30 @@ def test_the_render_keeps_size_length_and_sound(http: httpx.Client, render: JSON
         assert abs(float(sound.duration * sound.time_base) - float(original.duration * original.time_base)) < 0.1
 
 
+def test_the_render_was_searched_and_no_face_is_left(http: httpx.Client, render: JSON) -> None:
+    report = json.loads(content(http, render["report_artifact_id"]))
+    assert (report["residual_faces"], report["mode"]) == (0, "sampled")
+    assert report["faces"] > 50
+    assert report["frames"] >= 8
+
+
+def test_shots_subjects_and_masks_of_the_clip(http: httpx.Client, clip: JSON, render: JSON) -> None:
+    visual = twice(http, "/video/visual-meta/analyze", {"asset_id": clip["id"]})
+    summary = http.get(f"/video/visual-meta/{visual['visual_meta_artifact_id']}").json()["summary"]
+    assert len(summary["shots"]) == 1
+    assert all(frame["subjects"] for frame in summary["frames"])
+    mask = twice(http, "/video/masks", {"asset_id": clip["id"], "regions": ["face"]})
+    shown = http.get(f"/video/masks/{mask['artifact_id']}").json()
+    assert (shown["width"], shown["height"]) == (clip["width"], clip["height"])
+
+
+def test_a_deleted_render_is_gone_and_made_anew(http: httpx.Client) -> None:
+    made = twice(http, "/image/masks", MASK | {"width": 321})
+    assert http.delete(f"/media-v2/artifacts/{made['artifact_id']}").json()["deleted"]
+    assert http.get(f"/media-v2/artifacts/{made['artifact_id']}").status_code == 404
+    assert twice(http, "/image/masks", MASK | {"width": 321})["artifact_id"] != made["artifact_id"]
+
+
 def test_the_lineage_of_the_render_reaches_every_input(
     http: httpx.Client, render: JSON, clip: JSON, picture: JSON, mask: JSON
 ) -> None:

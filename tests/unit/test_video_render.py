@@ -767,7 +767,7 @@ def test_unknown_profiles_are_listed(shop: Shop, speakers: Asset) -> None:
 
 def test_one_sequence_is_given() -> None:
     for body in ({}, {"sequence_id": "sequence_aaaaaaaa", "sequence": {"tracks": []}}):
-        with pytest.raises(ValidationError, match="either sequence_id or sequence"):
+        with pytest.raises(ValidationError, match="one of sequence_id, project_id and sequence"):
             RenderRequest.model_validate(body)
 
 
