@@ -1,6 +1,7 @@
 """Adjustments of colours and filters of pictures: one table of each.
 
-An adjustment is a row: what it makes of colours. Rows run in one order, without rounding between them, each clamped to 0..1. Values are encoded sRGB; alpha stays.
+An adjustment is a row: what it makes of colours. Rows run in one order, without rounding between them, each clamped to
+0..1. Values are encoded sRGB; alpha stays.
 
 Equality policy: `adjust` agrees with `adjust_reference` within 1/255 (its colours are rounded half up), `blurred` and
 `sharpened` with their references within 1/255 of premultiplied colours.

@@ -1,7 +1,7 @@
 """Compositing a tree: groups, clipping, fill. What is flat after all goes to the fast stack.
 
-Equality policy. A tree is composited by plain tensor code in float32, in bands of rows; `composite_tree_reference` is the
-same in float64. They agree within 1/255 except where `kernels.composite` says that formulas jump.
+Equality policy. A tree is composited by plain tensor code in float32, in bands of rows; `composite_tree_reference` is
+the same in float64. They agree within 1/255 except where `kernels.composite` says that formulas jump.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kernels import color
 from kernels.blend import MODES, canonical, cat_last, source_over
 from kernels.composite import Layer, composite
 
-PASS_THROUGH = "pass_through"
+PASS_THROUGH = "pass_through"  # noqa: S105
 _ROWS_AT_A_TIME = 256
 _TINY = 1e-12
 

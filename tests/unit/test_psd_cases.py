@@ -1,5 +1,5 @@
 """Photoshop's own pictures, drawn by our composition model, within their gates: the cases of psd/first.txt, and those
-that need further modes, groups, clipping and fill. The other gated cases need adjustment layers, knockout or effects."""
+that need further modes, groups, clipping and fill. The others need adjustment layers, knockout, effects."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from deployments.engines.image_core import decode, svg, text
+from deployments.drawing import svg, text
+from deployments.engines.image_core import decode
 from deployments.engines.image_core.place import Box, Frame, Placed, frame, place, place_color
 from deployments.operation import Inputs, Tools
 from kernels import adjust

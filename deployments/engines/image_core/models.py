@@ -35,7 +35,8 @@ MOST_LETTERS = 10_000
 LARGEST_SVG = 2 << 20
 """Characters."""
 MOST_FILTERS = 16
-PASS_THROUGH = "pass_through"
+MOST_PRESETS = 64
+PASS_THROUGH = "pass_through"  # noqa: S105
 
 
 def _format(value: Any) -> Any:
@@ -116,7 +117,7 @@ class Layer(Shape):
     crop: tuple[Number, Number, Size, Size] | None = Field(None, description="x, y, width, height in source pixels.")
     scale: float = Field(1.0, strict=True, ge=0, le=10_000)
     rotation: Degrees = 0.0
-    anchor: Point = [0.5, 0.5]
+    anchor: Point = Field(default_factory=lambda: [0.5, 0.5])
     flip: Literal["h", "v", "both"] | None = None
     opacity: Fraction = 1.0
     fill_opacity: Fraction = 1.0
@@ -167,7 +168,7 @@ class Layer(Shape):
         if self.filters is not None and self.filter_mode is not None:
             raise ValueError("give filters or filter_mode, not both")
         for name in GEOMETRY if self.type == "group" else ():
-            if getattr(self, name) != Layer.model_fields[name].default:
+            if getattr(self, name) != Layer.model_fields[name].get_default(call_default_factory=True):
                 raise ValueError(f"type group takes no {name}; give it to the layers of the group")
         return self
 
@@ -224,6 +225,20 @@ class ImageRenderRequest(Body):
     parent_asset_id: AssetId | None = None
 
 
+class ImageBatchRenderRequest(Body):
+    """POST /image/batch-render."""
+
+    composition: Composition
+    preset_ids: list[Annotated[str, Field(max_length=64)]] = Field(min_length=1, max_length=MOST_PRESETS)
+
+
+class ImagePreviewRequest(Body):
+    """POST /image/preview."""
+
+    composition: Composition
+    max_side: int = Field(1024, strict=True, ge=1, le=8192, description="Pixels of the longer side at most.")
+
+
 class ImageMasksRequest(Body):
     """POST /image/masks."""
 
@@ -240,7 +255,9 @@ __all__ = [
     "Adjustments",
     "Composition",
     "Filter",
+    "ImageBatchRenderRequest",
     "ImageMasksRequest",
+    "ImagePreviewRequest",
     "ImageRenderRequest",
     "Layer",
     "Selection",

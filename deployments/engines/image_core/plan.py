@@ -12,7 +12,14 @@ from artifacts.canonical import digest
 from configs import presets as preset_table
 from configs.fonts import UnknownFont, font
 from configs.settings import Settings
-from deployments.engines.image_core.models import Composition, ImageMasksRequest, ImageRenderRequest, Layer, Selection
+from deployments.engines.image_core.models import (
+    Composition,
+    ImageMasksRequest,
+    ImagePreviewRequest,
+    ImageRenderRequest,
+    Layer,
+    Selection,
+)
 from deployments.errors import InvalidRequest, UnknownPreset
 from deployments.operation import JSON, Context, Input, Operation, Plan, Warning
 from kernels.ranges import RANGES
@@ -72,19 +79,35 @@ def plan_render(request: ImageRenderRequest, context: Context, registry: Registr
     """Raises NotFound, UnknownPreset, and InvalidRequest for what no validation of shapes can see: caps, sizes of
     masks, unknown fonts, pictures that are none."""
     composition, found = request.composition, _Found(context, registry)
-    _check_size(composition.width, composition.height, "composition.", settings)
-    layers, depth = _count(composition.layers)
-    if layers > settings.max_layers:
-        raise InvalidRequest(f"{layers} layers; at most {settings.max_layers} are drawn", field="composition.layers")
-    if depth > DEEPEST_GROUP:
-        raise InvalidRequest(f"groups nest {depth} deep; at most {DEEPEST_GROUP}", field="composition.layers")
+    _check(composition, settings)
+    return _drawing("image_render", composition, _output(request, found, settings), request.parent_asset_id, found)
+
+
+def plan_preview(request: ImagePreviewRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
+    """A render scaled to fit into a square of `max_side`, never enlarged. Raises what a render raises."""
+    composition, found = request.composition, _Found(context, registry)
+    _check(composition, settings)
+    scale = min(1.0, request.max_side / max(composition.width, composition.height))
+    width, height = (max(1, round(side * scale)) for side in (composition.width, composition.height))
+    output = {
+        "preset_id": "preview",
+        "format": "PNG",
+        "quality": None,
+        "dpi": 72,
+        "width": width,
+        "height": height,
+        "content": [0, 0, width, height],
+    }
+    return _drawing("image_preview", composition, output, None, found)
+
+
+def _drawing(name: str, composition: Composition, output: JSON, parent: str | None, found: _Found) -> Plan:
     body = _resolved(composition, found)
-    output = _output(request, found, settings)
     composition_hash = digest(_by_content(body, found.sha256))
     pipeline = {"composition": composition_hash, "output": output, "backend_version": RENDER_VERSION}
     return Plan(
-        operation="image_render",
-        scope=context.scope,
+        operation=name,
+        scope=found.context.scope,
         kind="image_render",
         parameters={
             "composition": body,
@@ -95,7 +118,7 @@ def plan_render(request: ImageRenderRequest, context: Context, registry: Registr
         backend=BACKEND,
         backend_version=RENDER_VERSION,
         inputs=tuple(found.inputs.values()),
-        parent_asset_id=_parent(request.parent_asset_id, found),
+        parent_asset_id=_parent(parent, found),
         warnings=tuple(found.warnings),
     )
 
@@ -121,6 +144,15 @@ def plan_mask(request: ImageMasksRequest, context: Context, registry: Registry, 
         parent_asset_id=_parent(request.parent_asset_id, found),
         warnings=tuple(found.warnings),
     )
+
+
+def _check(composition: Composition, settings: Settings) -> None:
+    _check_size(composition.width, composition.height, "composition.", settings)
+    layers, depth = _count(composition.layers)
+    if layers > settings.max_layers:
+        raise InvalidRequest(f"{layers} layers; at most {settings.max_layers} are drawn", field="composition.layers")
+    if depth > DEEPEST_GROUP:
+        raise InvalidRequest(f"groups nest {depth} deep; at most {DEEPEST_GROUP}", field="composition.layers")
 
 
 def _check_size(width: int, height: int, path: str, settings: Settings) -> None:
@@ -257,7 +289,7 @@ def _output(request: ImageRenderRequest, found: _Found, settings: Settings) -> J
     return {
         "preset_id": request.preset_id,
         "format": format,
-        "quality": None if format == "PNG" else quality,
+        "quality": None if format in ("PNG", "TIFF") else quality,
         "dpi": preset.dpi,
         "width": layout.width,
         "height": layout.height,
@@ -289,9 +321,14 @@ def _parent(given: str | None, found: _Found) -> str | None:
 
 
 def answer_render(plan: Plan, record: Record, registry: Registry) -> JSON:
+    return rendered(plan.parameters, record)
+
+
+def rendered(parameters: JSON, record: Record) -> JSON:
+    """What is said of a render; `parameters` are its plan's."""
     meta = record.meta
     said = {name: meta[name] for name in ("format", "width", "height", "preset_id")}
-    return {"artifact_id": record.id, "uri": record.uri, **said, "filename": filename(plan), "meta": meta}
+    return {"artifact_id": record.id, "uri": record.uri, **said, "filename": filename(parameters), "meta": meta}
 
 
 def answer_mask(plan: Plan, record: Record, registry: Registry) -> JSON:
@@ -299,14 +336,14 @@ def answer_mask(plan: Plan, record: Record, registry: Registry) -> JSON:
     return {"artifact_id": record.id, "uri": record.uri, **size, "meta": record.meta}
 
 
-EXTENSIONS = {"PNG": "png", "WEBP": "webp", "JPEG": "jpg"}
+EXTENSIONS = {"PNG": "png", "WEBP": "webp", "JPEG": "jpg", "TIFF": "tif", "AVIF": "avif"}
 
 
-def filename(plan: Plan) -> str:
+def filename(parameters: JSON) -> str:
     """What a render is called when it is saved."""
-    output = plan.parameters["output"]
+    output = parameters["output"]
     size = f"{output['width']}x{output['height']}"
-    return f"{plan.parameters['composition_hash'][:12]}_{output['preset_id']}_{size}.{EXTENSIONS[output['format']]}"
+    return f"{parameters['composition_hash'][:12]}_{output['preset_id']}_{size}.{EXTENSIONS[output['format']]}"
 
 
 _POLYGON = {"type": "polygon", "points": [[80, 40], [560, 60], [500, 320], [120, 300]], "feather_radius": 12}
@@ -343,6 +380,26 @@ OPERATIONS = (
         path="/image/masks",
         example={"width": 640, "height": 360, "selection": _POLYGON},
     ),
+    Operation(
+        name="image_preview",
+        request=ImagePreviewRequest,
+        plan=plan_preview,
+        work="deployments.engines.image_core.work:render",
+        deployment="Imaging",
+        answer=answer_render,
+        content=True,
+        path="/image/preview",
+        example={"composition": {"width": 320, "height": 180, "layers": [{"color": "#336699"}]}, "max_side": 160},
+    ),
 )
 
-__all__ = ["OPERATIONS", "answer_mask", "answer_render", "filename", "plan_mask", "plan_render"]
+__all__ = [
+    "OPERATIONS",
+    "answer_mask",
+    "answer_render",
+    "filename",
+    "plan_mask",
+    "plan_preview",
+    "plan_render",
+    "rendered",
+]

@@ -9,8 +9,8 @@ import numpy as np
 
 from artifacts.canonical import canonical
 from configs.settings import Settings
+from deployments.drawing.encode import COLOR_PROFILE, MEDIA_TYPES, encode, encode_mask
 from deployments.engines.image_core import decode
-from deployments.engines.image_core.encode import COLOR_PROFILE, MEDIA_TYPES, encode, encode_mask
 from deployments.engines.image_core.layers import Pictures, drawn_layer, rgba
 from deployments.engines.image_core.place import Box, Frame, as_layer, place_color
 from deployments.engines.image_core.selections import coverage
