@@ -394,6 +394,7 @@ OPERATIONS = (
 )
 
 __all__ = [
+    "EXTENSIONS",
     "OPERATIONS",
     "answer_mask",
     "answer_render",
