@@ -16,6 +16,7 @@ from deployments import metrics
 from deployments.dispatch import Dispatch
 from deployments.engines.image_core.batch import BATCH
 from deployments.engines.image_core.plan import OPERATIONS as IMAGE_CORE
+from deployments.engines.typography_core.plan import OPERATION as TYPOGRAPHY
 from deployments.engines.vector_core.plan import OPERATIONS as VECTOR_CORE
 from deployments.engines.video_anonymise.plan import OPERATION as VIDEO_ANONYMISE
 from deployments.engines.video_captions.plan import OPERATION as VIDEO_CAPTIONS
@@ -26,7 +27,16 @@ from deployments.operation import JSON, Context, Input, Operation, Plan, Warning
 
 OPERATIONS: Mapping[str, Operation] = {
     row.name: row
-    for row in (*IMAGE_CORE, BATCH, *VECTOR_CORE, VIDEO_REGIONS, VIDEO_CAPTIONS, VIDEO_ANONYMISE, VIDEO_RENDER)
+    for row in (
+        *IMAGE_CORE,
+        BATCH,
+        TYPOGRAPHY,
+        *VECTOR_CORE,
+        VIDEO_REGIONS,
+        VIDEO_CAPTIONS,
+        VIDEO_ANONYMISE,
+        VIDEO_RENDER,
+    )
 }
 """Every operation by name. HTTP routes, handle methods and dry runs are made from it."""
 
