@@ -25,19 +25,8 @@ from deployments.engines.video_render.plan import OPERATION as VIDEO_RENDER
 from deployments.errors import AppError, as_app_error
 from deployments.operation import JSON, Context, Input, Operation, Plan, Warning
 
-OPERATIONS: Mapping[str, Operation] = {
-    row.name: row
-    for row in (
-        *IMAGE_CORE,
-        BATCH,
-        TYPOGRAPHY,
-        *VECTOR_CORE,
-        VIDEO_REGIONS,
-        VIDEO_CAPTIONS,
-        VIDEO_ANONYMISE,
-        VIDEO_RENDER,
-    )
-}
+_ROWS = (*IMAGE_CORE, BATCH, TYPOGRAPHY, *VECTOR_CORE, VIDEO_REGIONS, VIDEO_CAPTIONS, VIDEO_ANONYMISE, VIDEO_RENDER)
+OPERATIONS: Mapping[str, Operation] = {row.name: row for row in _ROWS}
 """Every operation by name. HTTP routes, handle methods and dry runs are made from it."""
 
 

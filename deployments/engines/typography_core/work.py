@@ -82,7 +82,7 @@ def _face(scene: JSON) -> ImageFont.FreeTypeFont:
         found = face.get_variation_axes()
         values = [scene["variation_settings"].get(tag) for tag in axes]
         face.set_variation_by_axes(
-            [axis["default"] if value is None else value for value, axis in zip(values, found, strict=True)]
+            [float(axis["default"] or 0) if value is None else value for value, axis in zip(values, found, strict=True)]
         )
     return face
 

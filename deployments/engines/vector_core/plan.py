@@ -52,7 +52,7 @@ def plan_render(request: VectorRenderRequest, context: Context, registry: Regist
 
 
 def answer(plan: Plan, record: Record, registry: Registry) -> JSON:
-    said = {name: record.meta[name] for name in ("format", "width", "height", "preset_id") if name in record.meta}
+    said: JSON = {name: record.meta[name] for name in ("format", "width", "height", "preset_id") if name in record.meta}
     return {"artifact_id": record.id, "uri": record.uri, **said, "meta": record.meta}
 
 
