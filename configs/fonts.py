@@ -36,6 +36,8 @@ class Font(BaseModel):
     """Inside the module's folder."""
     licence: str
     """SPDX."""
+    axes: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """Range of each variation axis by its tag, in the file's order."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 

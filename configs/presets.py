@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 FILE = Path(__file__).with_name("presets.yaml")
 DEFAULT = "original"
 
-Format = Literal["PNG", "WEBP", "JPEG"]
+Format = Literal["PNG", "WEBP", "JPEG", "TIFF", "AVIF"]
 
-LARGEST_SIDE: Mapping[str, int] = {"PNG": 2**31 - 1, "WEBP": 16383, "JPEG": 65535}
+LARGEST_SIDE: Mapping[str, int] = {"PNG": 2**31 - 1, "WEBP": 16383, "JPEG": 65535, "TIFF": 2**31 - 1, "AVIF": 65536}
 """Pixels a side that a format can hold."""
 
 

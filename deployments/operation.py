@@ -197,6 +197,8 @@ class Operation:
     changed. Light, run where the plan was made, its needs among the inputs."""
     preview: Callable[[Plan, Registry], JSON] | None = None
     """What a dry run shows beside the steps; its route is `path` + `/dry-run`."""
+    content: bool = False
+    """Whether its route answers the artifact's bytes; a handle answers JSON and reads them with get_content."""
     example: JSON = field(default_factory=dict)
 
 

@@ -14,7 +14,10 @@ from artifacts import Record, Registry, Scope
 from configs.settings import Settings
 from deployments import metrics
 from deployments.dispatch import Dispatch
+from deployments.engines.image_core.batch import BATCH
 from deployments.engines.image_core.plan import OPERATIONS as IMAGE_CORE
+from deployments.engines.typography_core.plan import OPERATION as TYPOGRAPHY
+from deployments.engines.vector_core.plan import OPERATIONS as VECTOR_CORE
 from deployments.engines.video_anonymise.plan import OPERATION as VIDEO_ANONYMISE
 from deployments.engines.video_captions.plan import OPERATION as VIDEO_CAPTIONS
 from deployments.engines.video_mask.plan import OPERATION as VIDEO_MASKS
@@ -29,6 +32,9 @@ OPERATIONS: Mapping[str, Operation] = {
     row.name: row
     for row in (
         *IMAGE_CORE,
+        BATCH,
+        TYPOGRAPHY,
+        *VECTOR_CORE,
         VIDEO_REGIONS,
         VIDEO_VISUAL_META,
         VIDEO_REFRAME,

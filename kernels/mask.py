@@ -116,6 +116,14 @@ def alpha(pixels: np.ndarray) -> np.ndarray:
     return pixels[..., 3].astype(np.float32) / np.float32(255)
 
 
+def color_range(pixels: np.ndarray, color: str, tolerance: float) -> np.ndarray:
+    """Where no channel of uint8 [H, W, 4] differs from a colour (#rrggbb…) by more than `tolerance` of 255: its alpha,
+    else 0: float32 [H, W], 0..1."""
+    wanted = np.frombuffer(bytes.fromhex(color[1:7]), np.uint8).astype(np.int16)
+    apart = np.abs(pixels[..., :3].astype(np.int16) - wanted).max(-1)
+    return np.where(apart <= tolerance, alpha(pixels), np.float32(0))
+
+
 def to_bytes(coverage: np.ndarray) -> np.ndarray:
     """Coverage float32 0..1 as uint8, rounded."""
     return np.rint(np.clip(coverage, 0, 1) * np.float32(255)).astype(np.uint8)
@@ -124,6 +132,7 @@ def to_bytes(coverage: np.ndarray) -> np.ndarray:
 __all__ = [
     "FillRule",
     "alpha",
+    "color_range",
     "ellipse_points",
     "luminance",
     "polygon_coverage",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -15,6 +16,7 @@ from artifacts import Registry
 from configs.settings import Settings
 from deployments import metrics
 from deployments.body import read_json
+from deployments.engines.image_core.routes import ROUTES as IMAGES
 from deployments.engines.video_captions.routes import ROUTES as CAPTIONS
 from deployments.engines.video_mask.routes import ROUTES as MASKS
 from deployments.engines.video_regions.routes import ROUTES as REGIONS
@@ -37,7 +39,7 @@ from deployments.timeline.routes import ROUTES as TIMELINE
 
 log = logging.getLogger(__name__)
 
-ROUTES: tuple[Route, ...] = (*MEDIA, *TIMELINE, *CAPTIONS, *REGIONS, *VISUAL_META, *MASKS)
+ROUTES: tuple[Route, ...] = (*MEDIA, *TIMELINE, *CAPTIONS, *REGIONS, *VISUAL_META, *MASKS, *IMAGES)
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -64,7 +66,8 @@ def build_http(runner: Runner, registry: Registry, settings: Settings) -> FastAP
     def operation(row: Operation, run: Callable[[str, JSON, Any], Awaitable[JSON]]) -> Endpoint:
         async def handle(call: Call) -> Reply:
             body = await read_json(call)
-            return Reply(await run(row.name, body, call.context))
+            answer = await run(row.name, body, call.context)
+            return await asyncio.to_thread(_bytes, call, answer["artifact_id"]) if row.content else Reply(answer)
 
         return endpoint(handle)
 
@@ -110,6 +113,13 @@ def build_http(runner: Runner, registry: Registry, settings: Settings) -> FastAP
     app.add_exception_handler(Exception, unrouted)
     install_openapi(app, runner.operations.values())
     return app
+
+
+def _bytes(call: Call, id: str) -> Reply:
+    """An artifact's bytes, for an operation that answers them."""
+    record = call.registry.artifact(call.context.scope, id)
+    headers = {"ETag": f'"{record.sha256}"', "X-Artifact-Id": record.id, "X-Content-Type-Options": "nosniff"}
+    return Reply(call.registry.read(call.context.scope, record), media_type=record.media_type, headers=headers)
 
 
 def _response(reply: Reply, request_id: str) -> Response:

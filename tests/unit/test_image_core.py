@@ -6,7 +6,7 @@ import io
 import json
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,8 +20,10 @@ from configs.fonts import UnknownFont, font, font_path, fonts
 from configs.presets import presets
 from configs.settings import Settings
 from deployments.dispatch import LocalDispatch
-from deployments.engines.image_core.encode import srgb_profile
-from deployments.engines.image_core.plan import OPERATIONS, filename
+from deployments.drawing.encode import srgb_profile
+from deployments.engines.image_core.batch import BATCH
+from deployments.engines.image_core.models import ImagePreviewRequest
+from deployments.engines.image_core.plan import EXTENSIONS, OPERATIONS, filename, plan_preview
 from deployments.errors import InvalidRequest, UndecodableMedia, UnknownPreset, as_app_error
 from deployments.operation import Stopped
 from deployments.operations import Runner
@@ -69,17 +71,26 @@ def canvas(*layers: dict[str, Any], width: int = 20, height: int = 20, **more: A
         ({"color": "white"}, "color"),
         ({"color": "#fff", "fit": "fill"}, "fit"),
         ({"color": "#fff", "sparkle": 1}, "sparkle"),
-        ({"color": "#fff", "adjustments": {}}, "adjustments"),
+        ({"color": "#fff", "adjustments": {"glow": 1}}, "adjustments.glow"),
+        ({"color": "#fff", "adjustments": {"gamma": float("nan")}}, "adjustments.gamma"),
+        ({"color": "#fff", "filters": [{"type": "blur", "radius": -1}]}, "filters[0].radius"),
+        ({"color": "#fff", "filters": [{"type": "melt"}]}, "filters[0].type"),
+        ({"color": "#fff", "filter_strength": -1, "filter_mode": "blur"}, "filter_strength"),
+        ({"color": "#fff", "crop": [0, 0, 0, 5]}, "crop[2]"),
+        ({"color": "#fff", "flip": "x"}, "flip"),
+        ({"color": "#fff", "fill_opacity": 1.01}, "fill_opacity"),
+        ({"color": "#fff", "blend_mode": "pass_through"}, "blend_mode"),
+        ({"layers": [{"color": "#fff", "opacity": 2}]}, "layers[0].opacity"),
         ({"color": "#fff", "visible": "yes"}, "visible"),
         ({"text": ""}, "text"),
         ({"text": "a", "text_size": 0}, "text_size"),
         ({"asset_id": "asset_1"}, "asset_id"),
-        ({"type": "group", "layers": []}, "type"),
+        ({"type": "cloud"}, "type"),
         ({"color": "#fff", "mask": {"type": "polygon", "points": [[0, 0], [1, 1]]}}, "mask.points"),
         ({"color": "#fff", "mask": TRIANGLE | {"points": [[0, 0], [1, 1], [1, float("nan")]]}}, "mask.points[2][1]"),
         ({"color": "#fff", "mask": TRIANGLE | {"feather_radius": -1}}, "mask.feather_radius"),
         ({"color": "#fff", "mask": TRIANGLE | {"fill_rule": "odd"}}, "mask.fill_rule"),
-        ({"color": "#fff", "mask": TRIANGLE | {"grow": 3}}, "mask.grow"),
+        ({"color": "#fff", "mask": TRIANGLE | {"grow": "3"}}, "mask.grow"),
         ({"color": "#fff", "mask": {"type": "wand"}}, "mask.type"),
     ],
 )
@@ -268,9 +279,11 @@ def test_each_preset_writes_what_it_says(tmp_path: Path, name: str) -> None:
         if row.format != "WEBP":
             assert image.info["dpi"] == pytest.approx((row.dpi, row.dpi), abs=0.1)
     size = f"{output.meta['width']}x{output.meta['height']}"
-    ending = {"PNG": "png", "WEBP": "webp", "JPEG": "jpg"}[row.format]
-    assert filename(plan) == f"{plan.parameters['composition_hash'][:12]}_{name}_{size}.{ending}"
-    assert any("enlarges" in item.message for item in plan.warnings) == (name != "original")
+    ending = EXTENSIONS[row.format]
+    assert filename(plan.parameters) == f"{plan.parameters['composition_hash'][:12]}_{name}_{size}.{ending}"
+    ratios = [side / given for side, given in ((row.width, 300), (row.height, 200)) if side] or [1]
+    enlarges = (max if row.fit == "cover" else min)(ratios) > 1
+    assert any("enlarges" in item.message for item in plan.warnings) == enlarges
 
 
 def test_contain_pads_with_the_background_and_keeps_the_shape(bench: Bench) -> None:
@@ -288,6 +301,48 @@ def test_jpeg_is_flattened_on_the_background_or_on_white(bench: Bench, backgroun
     data = bench.render({"composition": canvas(background_color=background), "format": "JPEG", "quality": 100})[1].data
     assert isinstance(data, bytes)
     assert abs(int(pixels_of(data, "L")[0, 0]) - expected) <= (1 if background != "#00000080" else 0)
+
+
+@pytest.mark.parametrize(("format", "apart"), [("TIFF", 0), ("AVIF", 12), ("PNG", 0)])
+def test_further_formats_hold_the_picture(bench: Bench, format: str, apart: int) -> None:
+    pixels = np.zeros((32, 32, 4), np.uint8)
+    pixels[8:24, 8:24] = (200, 100, 50, 255)
+    body = {"composition": canvas({"asset_id": bench.picture(pixels)}, width=32, height=32), "format": format.lower()}
+    plan, output = bench.render(body | {"quality": 95})
+    assert isinstance(output.data, bytes)
+    assert output.media_type == f"image/{format.lower()}"
+    assert filename(plan.parameters).endswith(EXTENSIONS[format])
+    got = pixels_of(output.data).astype(int)
+    assert np.abs(got[10:22, 10:22] - pixels[10:22, 10:22]).max() <= apart
+    assert got[0, 0, 3] == 0
+    assert bench.render(body | {"quality": 95})[1].data == output.data
+
+
+def test_a_preview_is_never_larger_than_asked_for(bench: Bench) -> None:
+    for side, size in ((10, (10, 5)), (40, (40, 20)), (8192, (40, 20))):
+        request = ImagePreviewRequest(composition=canvas(width=40, height=20), max_side=side)
+        output = plan_preview(request, CONTEXT, cast(Registry, bench), bench.settings).parameters["output"]
+        assert (output["width"], output["height"]) == size
+    for side in (0, 8193):
+        with pytest.raises(ValidationError):
+            ImagePreviewRequest(composition=canvas(), max_side=side)
+
+
+async def test_a_batch_is_a_render_a_preset(tmp_path: Path) -> None:
+    settings = Settings(mattebox_home=tmp_path)
+    registry, table = Registry(Store("memory://")), {row.name: row for row in (*OPERATIONS, BATCH)}
+    host = Host(settings, registry, table, None)  # type: ignore[arg-type]
+    runner = Runner(registry, LocalDispatch({"Imaging": host}), settings, table)
+    body = {"composition": canvas({"color": "#36c"}), "preset_ids": ["icon_16", "original", "icon_16"]}
+    first, second = [await runner.run("image_batch_render", body, CONTEXT) for _ in range(2)]
+    assert first["total_count"] == 2
+    assert [one["cache"] for one in first["results"].values()] == ["miss", "miss"]
+    assert [one["cache"] for one in second["results"].values()] == ["hit", "hit"]
+    alone = await runner.run("image_render", {"composition": body["composition"], "preset_id": "icon_16"}, CONTEXT)
+    assert second["results"]["icon_16"] == alone
+    with pytest.raises(UnknownPreset) as caught:
+        await runner.run("image_batch_render", body | {"preset_ids": ["icon_16", "icon_17"]}, CONTEXT)
+    assert caught.value.details["field"] == "preset_ids[1]"
 
 
 def test_the_profile_holds_no_date() -> None:
@@ -534,6 +589,7 @@ def test_a_mask_is_one_channel_and_carries_its_selection(bench: Bench) -> None:
         "type": "polygon",
         "points": [[2, 2], [18, 4], [6, 17]],
         "fill_rule": "nonzero",
+        "grow": 0,
         "feather_radius": 0,
         "inverted": False,
     }

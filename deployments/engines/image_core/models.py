@@ -1,50 +1,42 @@
-"""The shapes of pictures: compositions, layers, selections, and the requests that take them.
+"""The shapes of pictures: compositions, layers, and the requests that take them.
 
-A layer is one flat shape whose fields depend on its `type`, and so is a selection: their errors then name the field by
-its JSON path. To add a type, add a row to `LAYER_TYPES` or `SELECTION_TYPES` and its fields to the class.
+A layer is one flat shape whose fields depend on its `type`: its errors then name the field by its JSON path. To add a
+type, add a row to `LAYER_TYPES` and its fields to the class.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from configs.presets import DEFAULT, Format
 from deployments.body import Body
+from deployments.engines.image_core.shapes import (
+    SELECTION_TYPES,
+    ArtifactId,
+    AssetId,
+    Color,
+    Degrees,
+    Fraction,
+    Number,
+    Pixels,
+    Point,
+    Selection,
+    Shape,
+    Size,
+    Type,
+    only_fields_of,
+)
 from kernels.blend import canonical
 
-FURTHEST = 1_000_000.0
-"""Pixels from the origin, in either direction, that a position or a size may reach."""
-MOST_POINTS = 10_000
 MOST_LETTERS = 10_000
 LARGEST_SVG = 2 << 20
 """Characters."""
-
-Number = Annotated[float, Field(strict=True, ge=-FURTHEST, le=FURTHEST)]
-Size = Annotated[float, Field(strict=True, gt=0, le=FURTHEST)]
-Fraction = Annotated[float, Field(strict=True, ge=0, le=1)]
-Pixels = Annotated[int, Field(strict=True, ge=1, le=100_000)]
-Degrees = Annotated[float, Field(strict=True, ge=-36_000, le=36_000)]
-Point = Annotated[list[Number], Field(min_length=2, max_length=2)]
-AssetId = Annotated[str, Field(pattern=r"^asset_[a-z2-7]{8,64}$")]
-ArtifactId = Annotated[str, Field(pattern=r"^[a-z]+_[a-z2-7]{8,64}$")]
-
-
-def _color(value: str) -> str:
-    """#RGB, #RRGGBB or #RRGGBBAA as #rrggbbaa."""
-    digits = value.removeprefix("#").lower()
-    if not value.startswith("#") or len(digits) not in (3, 6, 8) or set(digits) - set("0123456789abcdef"):
-        raise ValueError(f"{value!r} is no colour; write #RGB, #RRGGBB or #RRGGBBAA")
-    if len(digits) == 3:
-        digits = "".join(2 * digit for digit in digits)
-    return f"#{digits}{'' if len(digits) == 8 else 'ff'}"
-
-
-Color = Annotated[str, AfterValidator(_color)]
-BlendMode = Annotated[str, AfterValidator(canonical)]
+MOST_FILTERS = 16
+MOST_PRESETS = 64
+PASS_THROUGH = "pass_through"  # noqa: S105
 
 
 def _format(value: Any) -> Any:
@@ -52,73 +44,45 @@ def _format(value: Any) -> Any:
     return "JPEG" if name == "JPG" else name
 
 
-@dataclass(frozen=True, slots=True)
-class Type:
-    """What a type of layer or selection consists of."""
-
-    fields: tuple[str, ...]
-    required: tuple[tuple[str, ...], ...]
-    """Groups of fields: exactly one of each group must be given."""
+OutputFormat = Annotated[Format, BeforeValidator(_format)]
 
 
-class Shape(BaseModel):
-    """A part of a request. Unknown fields are refused."""
+class Adjustments(Shape):
+    """Colours of a layer, applied in the order of `kernels.ranges`; values out of range are clamped with a warning."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
-
-    def normalized(self) -> dict[str, Any]:
-        """JSON with defaults filled in and only the fields of this type."""
-        return self.model_dump(mode="json")
-
-
-def _only_fields_of(row: Type, types: Mapping[str, Type], given: set[str], name: str) -> None:
-    foreign = {field for other in types.values() for field in other.fields} - set(row.fields)
-    if wrong := sorted(given & foreign):
-        raise ValueError(f"type {name} takes no {wrong[0]}; its own fields are {', '.join(row.fields)}")
-    for group in row.required:
-        if len(given & set(group)) != 1:
-            raise ValueError(f"type {name} needs {'exactly one of ' if len(group) > 1 else ''}{' and '.join(group)}")
+    exposure: Number = Field(0.0, description="Stops, -5 to 5.")
+    brightness: Number = Field(1.0, description="1 is neutral, 0 to 4; a step of 1 adds 100 of 255.")
+    contrast: Number = Field(1.0, description="1 is neutral, 0 to 4: the slope about mid-grey.")
+    saturation: Number = Field(1.0, description="1 is neutral, 0 to 4: a factor on HSL saturation.")
+    vibrance: Number = Field(0.0, description="-1 to 1: saturation, most for what has little.")
+    hue: Number = Field(0.0, description="Degrees of HSL rotation.")
+    temperature: Number = Field(0.0, description="-1 to 1, warmer above 0.")
+    tint: Number = Field(0.0, description="-1 to 1, green to magenta.")
+    gamma: Number = Field(1.0, description="1 is neutral, 0 to 4; above 1 is brighter.")
+    sharpness: Number = Field(1.0, description="1 is neutral, 0 to 4: an unsharp mask of 1 pixel.")
 
 
-_CURVE = Type(("points", "fill_rule"), (("points",),))
-_BOX = Type(("x", "y", "width", "height", "rotation"), (("x",), ("y",), ("width",), ("height",)))
-_PICTURE = Type(("asset_id", "artifact_id"), (("asset_id", "artifact_id"),))
-
-SELECTION_TYPES: Mapping[str, Type] = {
-    "polygon": _CURVE,
-    "lasso": _CURVE,
-    "rect": _BOX,
-    "ellipse": _BOX,
-    "luminance": _PICTURE,
-    "alpha": _PICTURE,
+FILTER_TYPES: Mapping[str, Type] = {
+    "blur": Type(("radius",), ()),
+    "sharpen": Type(("radius", "amount", "threshold"), ()),
 }
 
 
-class Selection(Shape):
-    """What is selected, in pixels of the mask."""
+class Filter(Shape):
+    """A filter over a layer's source pixels."""
 
-    type: Literal["polygon", "lasso", "rect", "ellipse", "luminance", "alpha"]
-    points: list[Point] | None = Field(None, min_length=3, max_length=MOST_POINTS)
-    fill_rule: Literal["nonzero", "evenodd"] = "nonzero"
-    x: Number | None = None
-    y: Number | None = None
-    width: Size | None = None
-    height: Size | None = None
-    rotation: Degrees = 0.0
-    asset_id: AssetId | None = None
-    artifact_id: ArtifactId | None = None
-    feather_radius: float = Field(0.0, strict=True, ge=0, description="Sigma of a Gaussian in pixels, at most 250.")
-    inverted: bool = Field(False, strict=True)
+    type: Literal["blur", "sharpen"]
+    radius: float = Field(2.0, strict=True, ge=0, description="Sigma of a Gaussian in source pixels, at most 250.")
+    amount: float = Field(1.0, strict=True, ge=0, description="At most 10.")
+    threshold: Fraction = 0.0
 
     @model_validator(mode="after")
-    def _consistent(self) -> Selection:
-        given = {name for name in self.model_fields_set if getattr(self, name) is not None}
-        _only_fields_of(SELECTION_TYPES[self.type], SELECTION_TYPES, given, self.type)
+    def _consistent(self) -> Filter:
+        only_fields_of(FILTER_TYPES[self.type], FILTER_TYPES, self.model_fields_set, self.type)
         return self
 
     def normalized(self) -> dict[str, Any]:
-        fields = ("type", "feather_radius", "inverted", *SELECTION_TYPES[self.type].fields)
-        return self.model_dump(mode="json", include=set(fields), exclude_none=True)
+        return self.model_dump(mode="json", include={"type", *FILTER_TYPES[self.type].fields})
 
 
 LAYER_TYPES: Mapping[str, Type] = {
@@ -126,15 +90,22 @@ LAYER_TYPES: Mapping[str, Type] = {
     "solid": Type(("color",), (("color",),)),
     "text": Type(("text", "text_font", "text_size", "text_color", "align", "line_height"), (("text",),)),
     "vector": Type(("svg",), (("svg",),)),
+    "group": Type(("layers",), (("layers",),)),
 }
 """A layer's type follows from the first field of these that it has."""
+
+GEOMETRY = (
+    *("x", "y", "width", "height", "fit", "crop", "scale", "rotation", "anchor", "flip"),
+    *("adjustments", "filters", "filter_mode", "filter_strength"),
+)
+"""What a group takes none of: it has no pixels of its own."""
 
 
 class Layer(Shape):
     """One layer. `x`, `y` place its top-left corner, `width` and `height` resize it, `scale` multiplies, `rotation`
     turns it clockwise about `anchor`; masks stay where they are on the canvas."""
 
-    type: Literal["raster", "solid", "text", "vector"]
+    type: Literal["raster", "solid", "text", "vector", "group"]
     id: str | None = Field(None, max_length=256)
     name: str | None = Field(None, max_length=256)
     visible: bool = Field(True, strict=True)
@@ -143,13 +114,21 @@ class Layer(Shape):
     width: Size | None = None
     height: Size | None = None
     fit: Literal["stretch", "contain", "cover"] = "stretch"
+    crop: tuple[Number, Number, Size, Size] | None = Field(None, description="x, y, width, height in source pixels.")
     scale: float = Field(1.0, strict=True, ge=0, le=10_000)
     rotation: Degrees = 0.0
-    anchor: Point = [0.5, 0.5]
+    anchor: Point = Field(default_factory=lambda: [0.5, 0.5])
+    flip: Literal["h", "v", "both"] | None = None
     opacity: Fraction = 1.0
-    blend_mode: BlendMode = "normal"
+    fill_opacity: Fraction = 1.0
+    blend_mode: str | None = Field(None, description="normal; of a group pass_through.")
+    clip_to_below: bool = Field(False, strict=True)
     mask: Selection | None = None
     mask_artifact_id: ArtifactId | None = None
+    adjustments: Adjustments | None = None
+    filters: list[Filter] | None = Field(None, max_length=MOST_FILTERS)
+    filter_mode: Literal["none", "blur", "sharpen"] | None = Field(None, description="Older form of one filter.")
+    filter_strength: float | None = Field(None, strict=True, ge=0, description="A blur's radius, a sharpen's amount.")
 
     asset_id: AssetId | None = None
     artifact_id: ArtifactId | None = None
@@ -161,6 +140,7 @@ class Layer(Shape):
     align: Literal["left", "center", "right"] = "left"
     line_height: float = Field(1.2, strict=True, gt=0, le=100, description="Of the text's size.")
     svg: str | None = Field(None, min_length=1, max_length=LARGEST_SVG)
+    layers: list[Layer] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -172,18 +152,52 @@ class Layer(Shape):
             raise ValueError(f"a layer needs a type ({', '.join(LAYER_TYPES)}) and that type's content")
         return data
 
+    @field_validator("blend_mode")
+    @classmethod
+    def _known_mode(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None or (value == PASS_THROUGH and info.data.get("type") == "group"):
+            return value
+        return canonical(value)
+
     @model_validator(mode="after")
     def _consistent(self) -> Layer:
         given = {name for name in self.model_fields_set if getattr(self, name) is not None}
-        _only_fields_of(LAYER_TYPES[self.type], LAYER_TYPES, given, self.type)
+        only_fields_of(LAYER_TYPES[self.type], LAYER_TYPES, given, self.type)
         if self.mask is not None and self.mask_artifact_id is not None:
             raise ValueError("give mask or mask_artifact_id, not both")
+        if self.filters is not None and self.filter_mode is not None:
+            raise ValueError("give filters or filter_mode, not both")
+        for name in GEOMETRY if self.type == "group" else ():
+            if getattr(self, name) != Layer.model_fields[name].get_default(call_default_factory=True):
+                raise ValueError(f"type group takes no {name}; give it to the layers of the group")
         return self
 
     def normalized(self) -> dict[str, Any]:
+        """JSON with defaults filled in and only what this type has."""
         foreign = {field for row in LAYER_TYPES.values() for field in row.fields} - set(LAYER_TYPES[self.type].fields)
-        body = self.model_dump(mode="json", exclude={"id", "name", "mask", *foreign}, exclude_none=True)
-        return body | ({"mask": self.mask.normalized()} if self.mask else {})
+        apart = {"id", "name", "mask", "layers", "adjustments", "filters", "filter_mode", "filter_strength"}
+        body = self.model_dump(
+            mode="json",
+            exclude=apart | foreign | (set(GEOMETRY) if self.type == "group" else set()),
+            exclude_none=True,
+        )
+        body.setdefault("blend_mode", PASS_THROUGH if self.type == "group" else "normal")
+        if self.mask:
+            body["mask"] = self.mask.normalized()
+        if self.layers is not None:
+            body["layers"] = [layer.normalized() for layer in self.layers]
+        if self.adjustments:
+            body["adjustments"] = self.adjustments.normalized()
+        if filters := self._filters():
+            body["filters"] = [item.normalized() for item in filters]
+        return body
+
+    def _filters(self) -> list[Filter]:
+        if self.filter_mode in (None, "none"):
+            return self.filters or []
+        strength = {"blur": "radius", "sharpen": "amount"}[str(self.filter_mode)]
+        given = {} if self.filter_strength is None else {strength: self.filter_strength}
+        return [Filter.model_validate({"type": self.filter_mode, **given})]
 
 
 class Composition(Shape):
@@ -206,9 +220,23 @@ class ImageRenderRequest(Body):
 
     composition: Composition
     preset_id: str = Field(DEFAULT, max_length=64)
-    format: Annotated[Format, BeforeValidator(_format)] | None = Field(None, description="Instead of the preset's.")
+    format: OutputFormat | None = Field(None, description="Instead of the preset's.")
     quality: int | None = Field(None, strict=True, description="1 to 100, instead of the preset's.")
     parent_asset_id: AssetId | None = None
+
+
+class ImageBatchRenderRequest(Body):
+    """POST /image/batch-render."""
+
+    composition: Composition
+    preset_ids: list[Annotated[str, Field(max_length=64)]] = Field(min_length=1, max_length=MOST_PRESETS)
+
+
+class ImagePreviewRequest(Body):
+    """POST /image/preview."""
+
+    composition: Composition
+    max_side: int = Field(1024, strict=True, ge=1, le=8192, description="Pixels of the longer side at most.")
 
 
 class ImageMasksRequest(Body):
@@ -221,10 +249,15 @@ class ImageMasksRequest(Body):
 
 
 __all__ = [
+    "FILTER_TYPES",
     "LAYER_TYPES",
     "SELECTION_TYPES",
+    "Adjustments",
     "Composition",
+    "Filter",
+    "ImageBatchRenderRequest",
     "ImageMasksRequest",
+    "ImagePreviewRequest",
     "ImageRenderRequest",
     "Layer",
     "Selection",

@@ -12,16 +12,28 @@ from artifacts.canonical import digest
 from configs import presets as preset_table
 from configs.fonts import UnknownFont, font
 from configs.settings import Settings
-from deployments.engines.image_core.models import Composition, ImageMasksRequest, ImageRenderRequest, Selection
+from deployments.engines.image_core.models import (
+    Composition,
+    ImageMasksRequest,
+    ImagePreviewRequest,
+    ImageRenderRequest,
+    Layer,
+    Selection,
+)
 from deployments.errors import InvalidRequest, UnknownPreset
 from deployments.operation import JSON, Context, Input, Operation, Plan, Warning
+from kernels.ranges import RANGES
 
 BACKEND = "image_core"
-RENDER_VERSION = "1"
+RENDER_VERSION = "2"
 """Raised whenever the bytes of an equal render change."""
-MASK_VERSION = "1"
-WIDEST_FEATHER = 250.0
+MASK_VERSION = "2"
+WIDEST_FEATHER = WIDEST_GROW = WIDEST_BLUR = 250.0
 """Pixels; larger ones are clamped."""
+STRONGEST_SHARPEN = 10.0
+FURTHEST_REACH = 1000.0
+"""Pixels beyond the canvas that selections inside each other may look, all feathers and growths added."""
+DEEPEST_SELECTION = DEEPEST_GROUP = 8
 
 
 @dataclass
@@ -35,6 +47,13 @@ class _Found:
     """Content hash by id."""
     first_asset: str | None = None
     warnings: list[Warning] = field(default_factory=list)
+
+    def clamped(self, field: str, given: float, low: float, high: float) -> float:
+        """The value in its range, with a warning where it was not."""
+        used = min(high, max(low, given))
+        if used != given:
+            self.warnings.append(Warning(f"{field} is clamped to {used:g}", field, given, used))
+        return used
 
     def add(self, item: Asset | Record, role: str) -> None:
         self.inputs.setdefault((item.id, role), Input(item.id, role))
@@ -60,18 +79,35 @@ def plan_render(request: ImageRenderRequest, context: Context, registry: Registr
     """Raises NotFound, UnknownPreset, and InvalidRequest for what no validation of shapes can see: caps, sizes of
     masks, unknown fonts, pictures that are none."""
     composition, found = request.composition, _Found(context, registry)
-    _check_size(composition.width, composition.height, "composition.", settings)
-    if len(composition.layers) > settings.max_layers:
-        raise InvalidRequest(
-            f"{len(composition.layers)} layers; at most {settings.max_layers} are drawn", field="composition.layers"
-        )
+    _check(composition, settings)
+    return _drawing("image_render", composition, _output(request, found, settings), request.parent_asset_id, found)
+
+
+def plan_preview(request: ImagePreviewRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
+    """A render scaled to fit into a square of `max_side`, never enlarged. Raises what a render raises."""
+    composition, found = request.composition, _Found(context, registry)
+    _check(composition, settings)
+    scale = min(1.0, request.max_side / max(composition.width, composition.height))
+    width, height = (max(1, round(side * scale)) for side in (composition.width, composition.height))
+    output = {
+        "preset_id": "preview",
+        "format": "PNG",
+        "quality": None,
+        "dpi": 72,
+        "width": width,
+        "height": height,
+        "content": [0, 0, width, height],
+    }
+    return _drawing("image_preview", composition, output, None, found)
+
+
+def _drawing(name: str, composition: Composition, output: JSON, parent: str | None, found: _Found) -> Plan:
     body = _resolved(composition, found)
-    output = _output(request, found, settings)
     composition_hash = digest(_by_content(body, found.sha256))
     pipeline = {"composition": composition_hash, "output": output, "backend_version": RENDER_VERSION}
     return Plan(
-        operation="image_render",
-        scope=context.scope,
+        operation=name,
+        scope=found.context.scope,
         kind="image_render",
         parameters={
             "composition": body,
@@ -82,7 +118,7 @@ def plan_render(request: ImageRenderRequest, context: Context, registry: Registr
         backend=BACKEND,
         backend_version=RENDER_VERSION,
         inputs=tuple(found.inputs.values()),
-        parent_asset_id=_parent(request.parent_asset_id, found),
+        parent_asset_id=_parent(parent, found),
         warnings=tuple(found.warnings),
     )
 
@@ -110,6 +146,15 @@ def plan_mask(request: ImageMasksRequest, context: Context, registry: Registry, 
     )
 
 
+def _check(composition: Composition, settings: Settings) -> None:
+    _check_size(composition.width, composition.height, "composition.", settings)
+    layers, depth = _count(composition.layers)
+    if layers > settings.max_layers:
+        raise InvalidRequest(f"{layers} layers; at most {settings.max_layers} are drawn", field="composition.layers")
+    if depth > DEEPEST_GROUP:
+        raise InvalidRequest(f"groups nest {depth} deep; at most {DEEPEST_GROUP}", field="composition.layers")
+
+
 def _check_size(width: int, height: int, path: str, settings: Settings) -> None:
     if width * height > settings.max_image_pixels:
         raise InvalidRequest(
@@ -120,17 +165,47 @@ def _check_size(width: int, height: int, path: str, settings: Settings) -> None:
 def _resolved(composition: Composition, found: _Found) -> JSON:
     """The normalised composition; what it names is looked up and checked."""
     body = composition.normalized()
-    for i, (layer, given) in enumerate(zip(body["layers"], composition.layers, strict=True)):
-        path = f"composition.layers[{i}]"
-        if layer["type"] == "raster":
-            found.picture(layer, "layer", path)
-        if layer["type"] == "text":
-            layer |= _font(layer.get("text_font"), f"{path}.text_font")
-        if given.mask is not None:
-            layer["mask"] = _selection(given.mask, composition.width, composition.height, found, f"{path}.mask")
-        if given.mask_artifact_id is not None:
-            _mask(given.mask_artifact_id, composition, found, f"{path}.mask_artifact_id")
+    _layers(body["layers"], composition.layers, composition, found, "composition.layers")
     return body
+
+
+def _layers(bodies: list[JSON], given: list[Layer], composition: Composition, found: _Found, path: str) -> None:
+    for i, (body, layer) in enumerate(zip(bodies, given, strict=True)):
+        here = f"{path}[{i}]"
+        if body["type"] == "raster":
+            found.picture(body, "layer", here)
+        if body["type"] == "text":
+            body |= _font(body.get("text_font"), f"{here}.text_font")
+        if layer.mask is not None:
+            body["mask"] = _selection(layer.mask, composition.width, composition.height, found, f"{here}.mask")
+        if layer.mask_artifact_id is not None:
+            _mask(layer.mask_artifact_id, composition, found, f"{here}.mask_artifact_id")
+        _clamp_colors(body, layer, found, here)
+        if layer.layers is not None:
+            _layers(body["layers"], layer.layers, composition, found, f"{here}.layers")
+
+
+def _clamp_colors(body: JSON, layer: Layer, found: _Found, path: str) -> None:
+    """Adjustments and filters brought into their ranges; neutral adjustments leave no trace."""
+    adjustments = body.pop("adjustments", {})
+    for name, row in RANGES.items():
+        if name in adjustments:
+            adjustments[name] = found.clamped(f"{path}.adjustments.{name}", adjustments[name], row.low, row.high)
+    active = {name: value for name, value in adjustments.items() if value != RANGES[name].neutral}
+    if active:
+        body["adjustments"] = active
+    for i, item in enumerate(body.get("filters", ())):
+        older = layer.filter_mode is not None
+        for name, most in (("radius", WIDEST_BLUR), ("amount", STRONGEST_SHARPEN)):
+            if name in item:
+                field = "filter_strength" if older else f"filters[{i}].{name}"
+                item[name] = found.clamped(f"{path}.{field}", item[name], 0, most)
+
+
+def _count(layers: list[Layer], depth: int = 1) -> tuple[int, int]:
+    """How many layers there are, groups and what is in them, and how deep they are nested."""
+    inner = [_count(layer.layers, depth + 1) for layer in layers if layer.layers]
+    return len(layers) + sum(count for count, _ in inner), max([depth, *(deepest for _, deepest in inner)])
 
 
 def _font(name: str | None, path: str) -> JSON:
@@ -149,16 +224,28 @@ def _mask(id: str, composition: Composition, found: _Found, path: str) -> None:
     found.add(record, "mask")
 
 
-def _selection(selection: Selection, width: int, height: int, found: _Found, path: str) -> JSON:
-    """The normalised selection, clamped; a picture that it takes has the mask's size."""
+def _selection(
+    selection: Selection, width: int, height: int, found: _Found, path: str, depth: int = 1, reach: float = 0.0
+) -> JSON:
+    """The normalised selection, clamped; a picture that it takes has the mask's size. `reach` is how far the
+    selections around this one look beyond the canvas."""
     body = selection.normalized()
-    if body["feather_radius"] > WIDEST_FEATHER:
-        said = f"{path}.feather_radius is clamped to {WIDEST_FEATHER:g}"
-        found.warnings.append(Warning(said, f"{path}.feather_radius", body["feather_radius"], WIDEST_FEATHER))
-        body["feather_radius"] = WIDEST_FEATHER
-    if body["type"] in ("luminance", "alpha"):
+    body["feather_radius"] = found.clamped(f"{path}.feather_radius", body["feather_radius"], 0, WIDEST_FEATHER)
+    body["grow"] = found.clamped(f"{path}.grow", body["grow"], -WIDEST_GROW, WIDEST_GROW)
+    if depth > DEEPEST_SELECTION:
+        raise InvalidRequest(f"{path} is nested deeper than {DEEPEST_SELECTION} selections", field=path)
+    reach += body["feather_radius"] + abs(body["grow"])
+    if reach > FURTHEST_REACH:
+        said = f"{path}: feather_radius and grow of selections inside each other add up to {reach:g}"
+        raise InvalidRequest(f"{said}; at most {FURTHEST_REACH:g}", field=f"{path}.feather_radius")
+    if body["type"] in ("luminance", "alpha", "color_range"):
         name = "asset_id" if "asset_id" in body else "artifact_id"
         _same_size(found.picture(body, "selection", path), width, height, f"{path}.{name}")
+    if selection.items:
+        body["items"] = [
+            _selection(item, width, height, found, f"{path}.items[{i}]", depth + 1, reach)
+            for i, item in enumerate(selection.items)
+        ]
     return body
 
 
@@ -202,7 +289,7 @@ def _output(request: ImageRenderRequest, found: _Found, settings: Settings) -> J
     return {
         "preset_id": request.preset_id,
         "format": format,
-        "quality": None if format == "PNG" else quality,
+        "quality": None if format in ("PNG", "TIFF") else quality,
         "dpi": preset.dpi,
         "width": layout.width,
         "height": layout.height,
@@ -234,9 +321,14 @@ def _parent(given: str | None, found: _Found) -> str | None:
 
 
 def answer_render(plan: Plan, record: Record, registry: Registry) -> JSON:
+    return rendered(plan.parameters, record)
+
+
+def rendered(parameters: JSON, record: Record) -> JSON:
+    """What is said of a render; `parameters` are its plan's."""
     meta = record.meta
     said = {name: meta[name] for name in ("format", "width", "height", "preset_id")}
-    return {"artifact_id": record.id, "uri": record.uri, **said, "filename": filename(plan), "meta": meta}
+    return {"artifact_id": record.id, "uri": record.uri, **said, "filename": filename(parameters), "meta": meta}
 
 
 def answer_mask(plan: Plan, record: Record, registry: Registry) -> JSON:
@@ -244,14 +336,14 @@ def answer_mask(plan: Plan, record: Record, registry: Registry) -> JSON:
     return {"artifact_id": record.id, "uri": record.uri, **size, "meta": record.meta}
 
 
-EXTENSIONS = {"PNG": "png", "WEBP": "webp", "JPEG": "jpg"}
+EXTENSIONS = {"PNG": "png", "WEBP": "webp", "JPEG": "jpg", "TIFF": "tif", "AVIF": "avif"}
 
 
-def filename(plan: Plan) -> str:
+def filename(parameters: JSON) -> str:
     """What a render is called when it is saved."""
-    output = plan.parameters["output"]
+    output = parameters["output"]
     size = f"{output['width']}x{output['height']}"
-    return f"{plan.parameters['composition_hash'][:12]}_{output['preset_id']}_{size}.{EXTENSIONS[output['format']]}"
+    return f"{parameters['composition_hash'][:12]}_{output['preset_id']}_{size}.{EXTENSIONS[output['format']]}"
 
 
 _POLYGON = {"type": "polygon", "points": [[80, 40], [560, 60], [500, 320], [120, 300]], "feather_radius": 12}
@@ -288,6 +380,27 @@ OPERATIONS = (
         path="/image/masks",
         example={"width": 640, "height": 360, "selection": _POLYGON},
     ),
+    Operation(
+        name="image_preview",
+        request=ImagePreviewRequest,
+        plan=plan_preview,
+        work="deployments.engines.image_core.work:render",
+        deployment="Imaging",
+        answer=answer_render,
+        content=True,
+        path="/image/preview",
+        example={"composition": {"width": 320, "height": 180, "layers": [{"color": "#336699"}]}, "max_side": 160},
+    ),
 )
 
-__all__ = ["OPERATIONS", "answer_mask", "answer_render", "filename", "plan_mask", "plan_render"]
+__all__ = [
+    "EXTENSIONS",
+    "OPERATIONS",
+    "answer_mask",
+    "answer_render",
+    "filename",
+    "plan_mask",
+    "plan_preview",
+    "plan_render",
+    "rendered",
+]

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from configs.fonts import font, font_path, fonts
-from deployments.engines.image_core import svg_guard
+from deployments.drawing import svg_guard
 from deployments.errors import InvalidRequest
 
 CHILD = Path(__file__).with_name("svg_child.py")

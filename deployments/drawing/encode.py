@@ -1,4 +1,4 @@
-"""Pixels to files: PNG, WEBP and JPEG with an sRGB profile, equal bytes for equal pixels."""
+"""Pixels to files: PNG, WEBP, JPEG, TIFF and AVIF with an sRGB profile, equal bytes for equal pixels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from PIL import Image, ImageCms
 COLOR_PROFILE = "sRGB IEC61966-2.1"
 """What meta calls the profile that every output carries."""
 
-MEDIA_TYPES = {"PNG": "image/png", "WEBP": "image/webp", "JPEG": "image/jpeg"}
+MEDIA_TYPES = {
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "JPEG": "image/jpeg",
+    "TIFF": "image/tiff",
+    "AVIF": "image/avif",
+}
 FULL_CHROMA_FROM = 90
 """JPEG quality from which the colours are not halved."""
 
@@ -48,6 +54,12 @@ def encode(
         chroma = 0 if quality >= FULL_CHROMA_FROM else 2
         image = Image.fromarray(flattened(pixels, background))
         image.save(file, "JPEG", quality=quality, subsampling=chroma, icc_profile=profile, dpi=(dpi, dpi))
+    elif format == "TIFF":
+        image = Image.fromarray(pixels)
+        image.save(file, "TIFF", compression="tiff_adobe_deflate", icc_profile=profile, dpi=(dpi, dpi))
+    elif format == "AVIF":  # one thread: the bytes do not depend on the machine
+        image = Image.fromarray(pixels)
+        image.save(file, "AVIF", quality=quality, speed=8, max_threads=1, icc_profile=profile)
     else:
         raise ValueError(f"no format {format!r}; the formats are {', '.join(MEDIA_TYPES)}")
     return file.getvalue()
