@@ -15,12 +15,14 @@ AppError
 ├── Conflict              the request contradicts what is stored
 │   ├── MissingDependency an artifact that has to be made first is not there
 │   ├── WrongAsset        the artifact belongs to another asset
-│   └── StubDependency    the artifact was made by a stub
+│   ├── StubDependency    the artifact was made by a stub
+│   └── JobCancelled      the job that the caller waited for was cancelled
 ├── PreconditionFailed    If-Match names another version
 ├── PayloadTooLarge       the body exceeds its cap
 ├── RangeNotSatisfiable   the Range lies outside the content
 ├── UnsupportedMedia      the bytes are of no kind that is served
 ├── UndecodableMedia      the bytes claim a kind and cannot be decoded, or decode beyond a cap
+├── InputCrashedWorker    the worker died twice while working on this input
 ├── BackendUnavailable    a dependency or its weights are missing
 ├── Busy                  over a limit; try again later
 ├── WorkerLost            the replica died during the work, twice
@@ -151,6 +153,12 @@ class StubDependency(Conflict):
     code = "stub_dependency"
 
 
+class JobCancelled(Conflict):
+    """The job that the caller waited for was cancelled."""
+
+    code = "job_cancelled"
+
+
 class PreconditionFailed(AppError):
     """If-Match names another version."""
 
@@ -179,6 +187,12 @@ class UndecodableMedia(AppError):
     """The bytes claim a kind and cannot be decoded, or would decode beyond a cap."""
 
     code, status = "undecodable_media", 422
+
+
+class InputCrashedWorker(AppError):
+    """The worker died twice while working on this input; refused for an hour."""
+
+    code, status = "input_crashed_worker", 422
 
 
 class Busy(AppError):

@@ -11,11 +11,11 @@ from ray.serve.handle import DeploymentHandle
 
 from artifacts import Registry, Scope, Store
 from configs.settings import Settings
-from deployments.dispatch import ServeDispatch
+from deployments.dispatch import ServeDispatch, call_again
 from deployments.errors import to_wire
 from deployments.gateway.handle import HandleFace
 from deployments.gateway.http import build_http
-from deployments.operation import JSON, Plan
+from deployments.operation import JSON, Plan, Report
 from deployments.operations import OPERATIONS, Runner
 from deployments.replicas.faces import FacesHost
 from deployments.replicas.host import Done, Host
@@ -34,7 +34,7 @@ class Worker:
         dispatch = ServeDispatch({"Faces": faces} if faces else {})
 
         async def detect(detector: str, frames: np.ndarray) -> list[np.ndarray]:
-            found: list[np.ndarray] = await dispatch.call("Faces", "detect", detector, frames)
+            found: list[np.ndarray] = await call_again(dispatch, "Faces", "detect", detector, frames)
             return found
 
         self._host = Host(settings, Registry(Store(settings.store_url)), OPERATIONS, detect, slots)
@@ -45,9 +45,9 @@ class Worker:
         """Answered once the constructor has ended, kernels compiled."""
         return True
 
-    async def execute(self, plan: Plan, request_id: str) -> Done:
+    async def execute(self, plan: Plan, request_id: str, report: Report | None = None, suspect: bool = False) -> Done:
         try:
-            return await self._host.execute(plan, request_id)
+            return await self._host.execute(plan, request_id, report, suspect)
         except Exception as error:
             logging.getLogger(__name__).info("request %s: %s failed", request_id, plan.operation, exc_info=error)
             raise to_wire(error, request_id) from None
@@ -64,6 +64,9 @@ class Faces:
 
     def __init__(self, settings: Settings) -> None:
         self._host = FacesHost(settings)
+
+    async def ready(self) -> bool:
+        return True
 
     async def detect(self, detector: str, frames: np.ndarray) -> list[np.ndarray]:
         try:

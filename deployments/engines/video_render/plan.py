@@ -162,6 +162,8 @@ OPERATION = Operation(
     deployment="Video",
     work="deployments.engines.video_render.work:render",
     preview=preview,
+    long=True,
+    unit="frames",
     example={
         "sequence": {"tracks": [{"kind": "video", "clips": [{"asset_id": "asset_aaaaaaaa"}]}]},
         "render_profile": "source",
