@@ -19,6 +19,7 @@ from deployments.operation import JSON, Plan, Report
 from deployments.operations import OPERATIONS, Runner
 from deployments.replicas.faces import FacesHost
 from deployments.replicas.host import Done, Host
+from deployments.replicas.threads import pin
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +31,7 @@ class Worker:
     def __init__(
         self, settings: Settings, slots: int, faces: DeploymentHandle[Any] | None = None, warm: str = ""
     ) -> None:
+        pin(settings)
         logging.getLogger("deployments").setLevel(logging.INFO)
         dispatch = ServeDispatch({"Faces": faces} if faces else {})
 
@@ -63,6 +65,7 @@ class Faces:
     """Batches of frames in, boxes out; a batch comes formed from Video."""
 
     def __init__(self, settings: Settings) -> None:
+        pin(settings)
         self._host = FacesHost(settings)
 
     async def ready(self) -> bool:
