@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -19,6 +20,7 @@ from deployments.operation import JSON, Plan, Report
 from deployments.operations import OPERATIONS, Runner
 from deployments.replicas.faces import FacesHost
 from deployments.replicas.host import Done, Host
+from deployments.replicas.meters import Meters
 from deployments.replicas.threads import pin
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class Worker:
             return found
 
         self._host = Host(settings, Registry(Store(settings.store_url)), OPERATIONS, detect, slots)
+        self._meters = Meters()
         if warm:
             self._host.warm(warm)
 
@@ -48,9 +51,14 @@ class Worker:
         return True
 
     async def execute(self, plan: Plan, request_id: str, report: Report | None = None, suspect: bool = False) -> Done:
+        began = time.monotonic()
         try:
-            return await self._host.execute(plan, request_id, report, suspect)
+            done = await self._host.execute(plan, request_id, report, suspect)
+            if done.computed:
+                self._meters.computed(plan.operation, time.monotonic() - began)
+            return done
         except Exception as error:
+            self._meters.failed(plan.operation)
             logging.getLogger(__name__).info("request %s: %s failed", request_id, plan.operation, exc_info=error)
             raise to_wire(error, request_id) from None
 
