@@ -72,15 +72,15 @@ def is_lost(error: WorkerLost, deployment: str) -> bool:
     return error.details.get("deployment") == deployment
 
 
-async def back(dispatch: Dispatch, deployment: str, within_s: float = RETURN_S) -> None:
-    """Return once the deployment answers again; WorkerLost when it does not in time.
+async def back(dispatch: Dispatch, deployment: str, within_s: float | None = None) -> None:
+    """Return once the deployment answers again; WorkerLost when it does not within `within_s` (RETURN_S).
 
     Asked before a call is repeated: a handle may still send to the dead replica for a moment, and that must not pass
     for a second death.
     """
     log.warning("a replica of %s was lost; waiting for it to come back", deployment)
     try:
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(RETURN_S if within_s is None else within_s):
             while True:
                 try:
                     await dispatch.call(deployment, "ready")

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from artifacts import Record, Registry, Scope
 from configs.settings import Settings
 from deployments import crashes, metrics
-from deployments.dispatch import Dispatch, back, call_again, is_lost
+from deployments.dispatch import Dispatch, back, is_lost
 from deployments.engines.image_core.plan import OPERATIONS as IMAGE_CORE
 from deployments.engines.video_anonymise.plan import OPERATION as VIDEO_ANONYMISE
 from deployments.engines.video_captions.plan import OPERATION as VIDEO_CAPTIONS
@@ -168,10 +168,16 @@ class Runner:
 
     async def probe(self, scope: Scope, key: str, kind: str, media_type: str) -> JSON:
         """What a received upload is, from a replica that can decode it. Raises UndecodableMedia, InputCrashedWorker."""
+        deployment = PROBED_BY[kind]
+        found: JSON
         try:
-            found: JSON = await call_again(self._dispatch, PROBED_BY[kind], "probe", scope, key, media_type)
-        except WorkerLost as error:
-            raise InputCrashedWorker("the worker died twice while it opened these bytes") from error
+            found = await self._dispatch.call(deployment, "probe", scope, key, media_type)
+        except WorkerLost:
+            await back(self._dispatch, deployment)
+            try:
+                found = await self._dispatch.call(deployment, "probe", scope, key, media_type)
+            except WorkerLost as error:
+                raise InputCrashedWorker("the worker died twice while it opened these bytes") from error
         return found
 
     async def _step(self, operation: Operation, request: JSON, context: Context) -> JSON:

@@ -133,6 +133,37 @@ async def test_a_suspect_works_alone(runner: Runner) -> None:
     crashes.refuse(runner.registry, other)
 
 
+class Bomb:
+    """A worker that dies of every probe, and comes back unless it is told not to."""
+
+    def __init__(self, returns: bool) -> None:
+        self.calls: list[str] = []
+        self._returns = returns
+
+    async def call(self, deployment: str, method: str, *args: Any) -> Any:
+        self.calls.append(method)
+        if method == "probe" or not self._returns:
+            raise lost(deployment)
+
+
+async def test_bytes_that_kill_whoever_opens_them_are_refused(runner: Runner) -> None:
+    bomb = Bomb(returns=True)
+    opening = Runner(runner.registry, bomb, runner.settings, TOYS)
+    with pytest.raises(InputCrashedWorker):
+        await opening.probe(CONTEXT.scope, "key", "video", "video/mp4")
+    assert bomb.calls == ["probe", "ready", "probe"]
+
+
+async def test_bytes_are_not_accused_where_no_worker_came_back(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loss, "ASK_S", 0.01)
+    monkeypatch.setattr(loss, "RETURN_S", 0.1)
+    bomb = Bomb(returns=False)
+    opening = Runner(runner.registry, bomb, runner.settings, TOYS)
+    with pytest.raises(WorkerLost):
+        await opening.probe(CONTEXT.scope, "key", "video", "video/mp4")
+    assert bomb.calls.count("probe") == 1
+
+
 class Away:
     """A deployment that answers from its `returns`-th call on."""
 
