@@ -35,6 +35,11 @@ class Documents:
         except NotFound:
             return None
 
+    def ids(self, scope: Scope, type: str) -> list[str]:
+        """The ids of a scope's documents of one type, sorted."""
+        prefix = keys.documents(scope, type)
+        return sorted(key.removeprefix(prefix) for key in self._store.keys(prefix))
+
     def update(
         self,
         scope: Scope,

@@ -107,9 +107,14 @@ def from_trash(scope: Scope, key: str) -> str:
 
 
 def document(scope: Scope, type: str, id: str) -> str:
+    return f"{documents(scope, type)}{_id(id)}"
+
+
+def documents(scope: Scope, type: str) -> str:
+    """The prefix of a scope's documents of one type."""
     if not _DOCUMENT_TYPE.fullmatch(type):
         raise PrefixViolation(f"{type!r} is no document type")
-    return f"{scope.prefix}documents/{type}/{_id(id)}"
+    return f"{scope.prefix}documents/{type}/"
 
 
 def incoming(scope: Scope, upload: str) -> str:
@@ -138,6 +143,7 @@ __all__ = [
     "check",
     "content",
     "document",
+    "documents",
     "extension",
     "folder",
     "from_trash",

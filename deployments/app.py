@@ -2,46 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray import serve
 from ray.serve import Application
 
-from configs.settings import Settings, load
+from configs.settings import load
 from deployments.replicas.serve import Faces, Gateway, Worker
 
 REQUESTS = 64
 """Calls that a replica takes at a time; the slots of its host bound the work itself."""
 
 
-def build(args: dict[str, Any]) -> Application:
-    """The graph: Gateway -> Imaging, Speech, Video -> Faces. `args` are settings; the environment wins over them."""
+def build(args: dict[str, Any], deployments: Sequence[Mapping[str, Any]] = ()) -> Application:
+    """The graph: Gateway -> Imaging, Speech, Video -> Faces. `args` are settings; the environment wins over them.
+
+    `deployments` are rows of a Serve config's list of that name, for a caller that is not Serve itself: each option
+    there wins over the one here.
+    """
     settings = load(args)
+    chosen = {row["name"]: {key: value for key, value in row.items() if key != "name"} for row in deployments}
 
     def deploy(kind: type, name: str, cpus: float, requests: int = REQUESTS) -> serve.Deployment:
-        return serve.deployment(
-            name=name,
-            num_replicas=1,
-            max_ongoing_requests=requests,
-            max_queued_requests=4 * requests,
-            health_check_timeout_s=30,
-            graceful_shutdown_timeout_s=20,
-            ray_actor_options={"num_cpus": cpus, "runtime_env": {"env_vars": _environment(settings)}},
-        )(kind)
+        options: dict[str, Any] = {
+            "num_replicas": 1,
+            "max_ongoing_requests": requests,
+            "max_queued_requests": 4 * requests,
+            "health_check_timeout_s": 30,
+            "graceful_shutdown_timeout_s": 20,
+            "ray_actor_options": {"num_cpus": cpus},
+        }
+        given = chosen.pop(name, {})
+        if given.get("autoscaling_config"):
+            del options["num_replicas"]
+        return serve.deployment(name=name, **options | given)(kind)
 
     faces = deploy(Faces, "Faces", 0.3).bind(settings)
     imaging = deploy(Worker, "Imaging", 0.3).bind(settings, 2, warm="deployments.engines.image_core.work:warm")
     speech = deploy(Worker, "Speech", 0.3).bind(settings, 1)
     video = deploy(Worker, "Video", 0.3).bind(settings, 1, faces)
     handles = {"Imaging": imaging, "Speech": speech, "Video": video}
-    return deploy(Gateway, "Gateway", 0.2, 4 * REQUESTS).bind(settings, handles)
+    gateway = deploy(Gateway, "Gateway", 0.2, 4 * REQUESTS).bind(settings, handles)
+    if chosen:
+        raise ValueError(f"the Serve config sets options of {', '.join(sorted(chosen))}, which are no deployments here")
+    return gateway
 
 
-def _environment(settings: Settings) -> dict[str, str]:
-    """Threads follow THREADS alone: Ray would set OMP_NUM_THREADS=1 for a replica that asks for less than a CPU."""
-    return {
-        "OMP_NUM_THREADS": str(settings.threads),
-        "NUMBA_NUM_THREADS": str(settings.threads),
-        "NUMBA_THREADING_LAYER": "omp",
-        "NUMBA_CACHE_DIR": str(settings.mattebox_home / "numba"),
-    }
+__all__ = ["build"]

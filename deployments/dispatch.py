@@ -1,4 +1,4 @@
-"""Where work is done: `local` in this process, `serve` in replicas. The runner knows only `Dispatch.call`."""
+"""Where work is done: `local` in this process, `serve` in replicas. The runner knows only `Dispatch`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from deployments.errors import AppError, WorkerLost, from_wire
+from deployments.errors import AppError, Busy, WorkerLost, from_wire
 
 log = logging.getLogger(__name__)
+
+RETURN_S = 15.0
+"""How long a lost replica is waited for."""
+ASK_S = 0.25
 
 
 class Dispatch(Protocol):
     """Calls a method of a deployment's host (replicas/host.py, replicas/faces.py)."""
 
     async def call(self, deployment: str, method: str, *args: Any) -> Any:
-        """The method's result. Raises AppError for what the work raised, WorkerLost when its replica died twice."""
+        """The method's result. Raises AppError for what the work raised; WorkerLost, its details naming the
+        deployment, when the replica died; cancelling the call cancels the work."""
         ...
 
 
@@ -37,24 +42,19 @@ class ServeDispatch:
         self._handles = handles
 
     async def call(self, deployment: str, method: str, *args: Any) -> Any:
-        try:
-            return await self._once(deployment, method, args)
-        except WorkerLost:
-            log.warning("a replica of %s was lost during %s; the call is repeated once", deployment, method)
-            return await self._once(deployment, method, args)
-
-    async def _once(self, deployment: str, method: str, args: tuple[Any, ...]) -> Any:
         from ray.exceptions import RayActorError
+        from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
+        response = getattr(self._handles[deployment], method).remote(*args)
         try:
-            return await getattr(self._handles[deployment], method).remote(*args)
-        except RayActorError as error:
-            raise WorkerLost(
-                f"the {deployment} worker died during this request, and again when it was repeated; "
-                "try again, and look at the input if it goes on"
-            ) from error
+            return await response
         except asyncio.CancelledError:
+            response.cancel()  # a call outlives the task that awaits it
             raise
+        except RayActorError as error:
+            raise lost(deployment) from error
+        except (BackPressureError, DeploymentUnavailableError) as error:
+            raise Busy(f"the {deployment} workers have more to do than they can queue; try again later") from error
         except Exception as error:
             ours: AppError | None = from_wire(error)
             if ours is None:
@@ -62,4 +62,44 @@ class ServeDispatch:
             raise ours from None
 
 
-__all__ = ["Dispatch", "LocalDispatch", "ServeDispatch"]
+def lost(deployment: str) -> WorkerLost:
+    """The error of a call whose replica died."""
+    return WorkerLost(f"the {deployment} worker died during this request; try again", deployment=deployment)
+
+
+def is_lost(error: WorkerLost, deployment: str) -> bool:
+    """Whether the deployment that was called died itself, and not one that its work called in turn."""
+    return error.details.get("deployment") == deployment
+
+
+async def back(dispatch: Dispatch, deployment: str, within_s: float | None = None) -> None:
+    """Return once the deployment answers again; WorkerLost when it does not within `within_s` (RETURN_S).
+
+    Asked before a call is repeated: a handle may still send to the dead replica for a moment, and that must not pass
+    for a second death.
+    """
+    log.warning("a replica of %s was lost; waiting for it to come back", deployment)
+    try:
+        async with asyncio.timeout(RETURN_S if within_s is None else within_s):
+            while True:
+                try:
+                    await dispatch.call(deployment, "ready")
+                    return
+                except (WorkerLost, Busy):
+                    await asyncio.sleep(ASK_S)
+    except TimeoutError:
+        raise lost(deployment) from None
+
+
+async def call_again(dispatch: Dispatch, deployment: str, method: str, *args: Any) -> Any:
+    """A call that is repeated once when its replica died."""
+    try:
+        return await dispatch.call(deployment, method, *args)
+    except WorkerLost as error:
+        if not is_lost(error, deployment):
+            raise
+        await back(dispatch, deployment)
+        return await dispatch.call(deployment, method, *args)
+
+
+__all__ = ["RETURN_S", "Dispatch", "LocalDispatch", "ServeDispatch", "back", "call_again", "is_lost", "lost"]

@@ -16,7 +16,8 @@ AppError
 ├── Conflict              the request contradicts what is stored
 │   ├── MissingDependency an artifact that has to be made first is not there
 │   ├── WrongAsset        the artifact belongs to another asset
-│   └── StubDependency    the artifact was made by a stub
+│   ├── StubDependency    the artifact was made by a stub
+│   └── JobCancelled      the job that the caller waited for was cancelled
 ├── PreconditionRequired  a change without If-Match
 ├── PreconditionFailed    If-Match names another version
 ├── PayloadTooLarge       the body exceeds its cap
@@ -24,6 +25,7 @@ AppError
 ├── UnsupportedMedia      the bytes are of no kind that is served
 ├── UndecodableMedia      the bytes claim a kind and cannot be decoded, or decode beyond a cap
 ├── ResidualFaces         a face was found in a render that hides faces
+├── InputCrashedWorker    the worker died twice while working on this input
 ├── BackendUnavailable    a dependency or its weights are missing
 ├── Busy                  over a limit; try again later
 ├── WorkerLost            the replica died during the work, twice
@@ -161,6 +163,12 @@ class StubDependency(Conflict):
     code = "stub_dependency"
 
 
+class JobCancelled(Conflict):
+    """The job that the caller waited for was cancelled."""
+
+    code = "job_cancelled"
+
+
 class PreconditionFailed(AppError):
     """If-Match names another version."""
 
@@ -206,6 +214,12 @@ class ResidualFaces(AppError):
         """`report` is committed by the host, which adds its id to the details; it does not cross to the caller."""
         super().__init__(message, **details)
         self.report = report
+
+
+class InputCrashedWorker(AppError):
+    """The worker died twice while working on this input; refused for an hour."""
+
+    code, status = "input_crashed_worker", 422
 
 
 class Busy(AppError):

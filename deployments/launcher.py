@@ -25,9 +25,20 @@ REFUSED = "RAY_SERVE_THROUGHPUT_OPTIMIZED"
 
 def read_args(config: Path) -> dict[str, Any]:
     """The `args` of the Serve config's one application."""
-    (application,) = yaml.safe_load(config.read_text())["applications"]
-    args: dict[str, Any] = application.get("args") or {}
+    args: dict[str, Any] = _application(config).get("args") or {}
     return args
+
+
+def read_deployments(config: Path) -> list[dict[str, Any]]:
+    """The options that the Serve config gives its one application's deployments."""
+    rows: list[dict[str, Any]] = _application(config).get("deployments") or []
+    return rows
+
+
+def _application(config: Path) -> dict[str, Any]:
+    (application,) = yaml.safe_load(config.read_text())["applications"]
+    found: dict[str, Any] = application
+    return found
 
 
 def launch(config: Path) -> int:
@@ -56,7 +67,7 @@ def launch(config: Path) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
         serve.start(http_options={"host": settings.http_host, "port": settings.http_port, "request_timeout_s": None})
-        serve.run(build(args), name="mattebox", route_prefix="/")
+        serve.run(build(args, read_deployments(config)), name="mattebox", route_prefix="/")
         address = ray.get_runtime_context().gcs_address
         settings.mattebox_home.mkdir(parents=True, exist_ok=True)
         state.write_text(json.dumps({"pid": os.getpid(), "ray_address": address, "http": _url(settings)}))
@@ -79,4 +90,4 @@ def _url(settings: Any) -> str:
     return f"http://{settings.http_host}:{settings.http_port}"
 
 
-__all__ = ["launch", "read_args"]
+__all__ = ["launch", "read_args", "read_deployments"]

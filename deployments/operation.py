@@ -95,6 +95,21 @@ class Plan:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Which job a work tells its progress, and which part of that job it is."""
+
+    job_id: str
+    first: float = 0.0
+    """Progress of the job when the work begins, 0..1."""
+    share: float = 1.0
+    """How much of the job's progress the work makes up, 0..1."""
+
+    def part(self, number: int, of: int) -> Report:
+        """The report of part `number`, counted from 0, of `of` equal ones."""
+        return Report(self.job_id, self.first + self.share * number / of, self.share / of)
+
+
 Side = Draft
 """A further artifact that an operation makes beside its main one: a mask, a report, a thumbnail."""
 
@@ -199,6 +214,10 @@ class Operation:
     """What a dry run shows beside the steps; its route is `path` + `/dry-run`."""
     content: bool = False
     """Whether its route answers the artifact's bytes; a handle answers JSON and reads them with get_content."""
+    long: bool = False
+    """A POST of it is a job (spec §6)."""
+    unit: str = ""
+    """What the work's progress counts, where that is `frames`: a job then tells frames_per_s."""
     example: JSON = field(default_factory=dict)
 
 
@@ -215,6 +234,7 @@ __all__ = [
     "Plan",
     "Record",
     "Registry",
+    "Report",
     "Scope",
     "Side",
     "Source",

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from artifacts import Record, Registry, Scope
 from configs.settings import Settings
-from deployments import metrics
-from deployments.dispatch import Dispatch
+from deployments import crashes, metrics
+from deployments.dispatch import Dispatch, back, is_lost
 from deployments.engines.image_core.batch import BATCH
 from deployments.engines.image_core.plan import OPERATIONS as IMAGE_CORE
 from deployments.engines.typography_core.plan import OPERATION as TYPOGRAPHY
@@ -25,8 +25,9 @@ from deployments.engines.video_regions.plan import OPERATION as VIDEO_REGIONS
 from deployments.engines.video_render.plan import OPERATION as VIDEO_RENDER
 from deployments.engines.video_visual_meta.plan import OPERATION as VIDEO_VISUAL_META
 from deployments.engines.video_visual_meta.reframe import OPERATION as VIDEO_REFRAME
-from deployments.errors import AppError, as_app_error
-from deployments.operation import JSON, Context, Input, Operation, Plan, Warning
+from deployments.errors import AppError, InputCrashedWorker, WorkerLost, as_app_error
+from deployments.jobs.runs import Jobs, Joined, Result
+from deployments.operation import JSON, Context, Input, Operation, Plan, Report, Warning
 
 OPERATIONS: Mapping[str, Operation] = {
     row.name: row
@@ -64,8 +65,17 @@ class Made:
     warnings: tuple[Warning, ...]
 
 
+@dataclass(slots=True)
+class Flight:
+    """A computation on its way."""
+
+    task: asyncio.Task[Made]
+    holders: int = 0
+    """Who wants it. A request that disconnects still counts; a job that was cancelled does not."""
+
+
 class Runner:
-    """Key, look-up, single-flight, needs, dispatch, latest: once for every operation."""
+    """Key, look-up, single-flight, needs, dispatch, latest, jobs: once for every operation."""
 
     def __init__(
         self,
@@ -77,34 +87,74 @@ class Runner:
         self.registry = registry
         self.settings = settings
         self.operations = operations
+        self.jobs = Jobs(registry)
         self._dispatch = dispatch
-        self._flights: dict[str, asyncio.Task[Made]] = {}
+        self._flights: dict[str, Flight] = {}
 
     async def run(self, name: str, request: JSON | BaseModel, context: Context) -> JSON:
-        """The operation's answer, with `cache` and `warnings`. Raises AppError."""
-        operation = self.operations[name]
+        """The operation's answer, with `cache` and `warnings`, waited for. Raises AppError."""
+        begun = await self._begin(name, request, context)
+        if not isinstance(begun, Joined):
+            return begun
         try:
-            if operation.act:
-                plan = await self._resolved(await self._plan(operation, request, context), context)
-                answer, changed = await self._light(operation.act, plan, self.registry, self.settings)
-                hit, warnings = not changed, plan.warnings
-            else:
-                made = await self.make(name, request, context)
-                assert operation.answer
-                answer = await self._light(operation.answer, made.plan, made.record, self.registry)
-                hit, warnings = made.hit, made.warnings
+            answer = await self.jobs.answer(begun)
         except Exception as error:
             metrics.REQUESTS.labels(name, "error").inc()
             raise as_app_error(error, request) from error
-        metrics.REQUESTS.labels(name, "hit" if hit else "miss").inc()
-        return answer | {"cache": "hit" if hit else "miss", "warnings": [item.json() for item in warnings]}
+        metrics.REQUESTS.labels(name, answer["cache"]).inc()
+        return answer
 
-    async def make(self, name: str, request: JSON | BaseModel, context: Context) -> Made:
+    async def begin(self, name: str, request: JSON | BaseModel, context: Context) -> JSON | Joined:
+        """A long operation's job, not waited for; its answer where everything that it makes is there already."""
+        begun = await self._begin(name, request, context)
+        if isinstance(begun, Joined):
+            metrics.REQUESTS.labels(name, "miss").inc()
+        return begun
+
+    async def _begin(self, name: str, request: JSON | BaseModel, context: Context) -> JSON | Joined:
+        operation = self.operations[name]
+        try:
+            plan = await self._plan(operation, request, context)
+            if operation.long and await self._found(operation, plan, context) is None:
+                return await self.jobs.join(
+                    plan, context.request_id, lambda report: self._finish(operation, plan, context, report)
+                )
+            answer = (await self._finish(operation, plan, context, None)).answer
+        except Exception as error:
+            metrics.REQUESTS.labels(name, "error").inc()
+            raise as_app_error(error, request) from error
+        metrics.REQUESTS.labels(name, answer["cache"]).inc()
+        return answer
+
+    async def _finish(self, operation: Operation, plan: Plan, context: Context, report: Report | None) -> Result:
+        """Do what is planned, needs first."""
+        if operation.act:
+            plan = await self._resolved(plan, context, report)
+            answer, changed = await self._light(operation.act, plan, self.registry, self.settings)
+            hit, warnings = not changed, plan.warnings
+            ids = tuple(item.id for item in plan.inputs if not item.id.startswith("asset_"))
+        else:
+            made = await self._make(operation, plan, context, report)
+            assert operation.answer
+            answer = await self._light(operation.answer, made.plan, made.record, self.registry)
+            hit, warnings, ids = made.hit, made.warnings, (made.record.id,)
+        said = {"cache": "hit" if hit else "miss", "warnings": [item.json() for item in warnings]}
+        return Result(answer | said, ids)
+
+    async def make(self, name: str, request: JSON | BaseModel, context: Context, report: Report | None = None) -> Made:
         """The operation's artifact: found, or computed by whoever asks first."""
         operation = self.operations[name]
-        plan = await self._resolved(await self._plan(operation, request, context), context)
+        return await self._make(operation, await self._plan(operation, request, context), context, report)
+
+    async def _make(self, operation: Operation, plan: Plan, context: Context, report: Report | None) -> Made:
+        steps = len(plan.needs) + 1
+        plan = await self._resolved(plan, context, report)
         found = await self._light(self.registry.find, plan.scope, plan.kind, plan.cache_key)
-        made = Made(plan, found, True, plan.warnings) if found else await self._fly(operation, plan, context)
+        if found:
+            made = Made(plan, found, True, plan.warnings)
+        else:
+            last = report.part(steps - 1, steps) if report else None
+            made = await self._fly(operation, plan, context, last)
         await self._light(self.registry.set_latest, plan.scope, made.record)
         return made
 
@@ -136,8 +186,17 @@ class Runner:
             return False
 
     async def probe(self, scope: Scope, key: str, kind: str, media_type: str) -> JSON:
-        """What a received upload is, from a replica that can decode it. Raises UndecodableMedia."""
-        found: JSON = await self._dispatch.call(PROBED_BY[kind], "probe", scope, key, media_type)
+        """What a received upload is, from a replica that can decode it. Raises UndecodableMedia, InputCrashedWorker."""
+        deployment = PROBED_BY[kind]
+        found: JSON
+        try:
+            found = await self._dispatch.call(deployment, "probe", scope, key, media_type)
+        except WorkerLost:
+            await back(self._dispatch, deployment)
+            try:
+                found = await self._dispatch.call(deployment, "probe", scope, key, media_type)
+            except WorkerLost as error:
+                raise InputCrashedWorker("the worker died twice while it opened these bytes") from error
         return found
 
     async def _step(self, operation: Operation, request: JSON, context: Context) -> JSON:
@@ -149,10 +208,26 @@ class Runner:
         model = request if isinstance(request, BaseModel) else operation.request.model_validate(request)
         return await self._light(operation.plan, model, context, self.registry, self.settings)
 
-    async def _resolved(self, plan: Plan, context: Context) -> Plan:
-        """The plan with its needs done and their artifacts among its inputs."""
+    async def _found(self, operation: Operation, plan: Plan, context: Context) -> Plan | None:
+        """The plan with its needs among its inputs, when they and its own artifact are all there; computes nothing."""
         for need in plan.needs:
-            made = await self.make(need.operation, need.request, context)
+            needed = self.operations[need.operation]
+            whole = await self._found(needed, await self._plan(needed, need.request, context), context)
+            record = whole and await self._light(self.registry.find, whole.scope, whole.kind, whole.cache_key)
+            if not record:
+                return None
+            plan = replace(plan, inputs=(*plan.inputs, Input(record.id, need.role)))
+        plan = replace(plan, needs=())
+        if operation.act or await self._light(self.registry.find, plan.scope, plan.kind, plan.cache_key):
+            return plan
+        return None
+
+    async def _resolved(self, plan: Plan, context: Context, report: Report | None) -> Plan:
+        """The plan with its needs done and their artifacts among its inputs."""
+        steps = len(plan.needs) + 1
+        for number, need in enumerate(plan.needs):
+            part = report.part(number, steps) if report else None
+            made = await self.make(need.operation, need.request, context, part)
             plan = replace(
                 plan,
                 inputs=(*plan.inputs, Input(made.record.id, need.role)),
@@ -160,28 +235,59 @@ class Runner:
             )
         return replace(plan, needs=())
 
-    async def _fly(self, operation: Operation, plan: Plan, context: Context) -> Made:
-        """One computation for all who ask for it now; a waiter that leaves fails nobody.
+    async def _fly(self, operation: Operation, plan: Plan, context: Context, report: Report | None) -> Made:
+        """One computation for all who ask for it now; a waiter that leaves fails nobody, and a cancelled job that was
+        the only one to want it stops it.
 
         The task starts with an empty contextvars.Context(): with the request's own, Ray would cancel the calls that
         it makes as soon as that one request ends.
         """
-        flight = self._flights.get(plan.cache_key)
+        key = plan.cache_key
+        flight = self._flights.get(key)
         if flight is None:
-            flight = asyncio.get_running_loop().create_task(
-                self._compute(operation, plan, context.request_id), context=contextvars.Context()
+            task = asyncio.get_running_loop().create_task(
+                self._compute(operation, plan, context.request_id, report), context=contextvars.Context()
             )
-            self._flights[plan.cache_key] = flight
-            flight.add_done_callback(lambda task: self._landed(plan.cache_key, task))
-        return await asyncio.shield(flight)
+            flight = self._flights[key] = Flight(task)
+            task.add_done_callback(lambda task: self._landed(key, task))
+        flight.holders += 1
+        try:
+            return await asyncio.shield(flight.task)
+        except asyncio.CancelledError:
+            if report is not None:  # only a job's own task is cancelled on purpose
+                flight.holders -= 1
+                if flight.holders == 0:
+                    self._forget(key, flight.task)  # who asks from now on starts anew
+                    flight.task.cancel()
+            raise
 
-    def _landed(self, key: str, task: asyncio.Task[Any]) -> None:
-        del self._flights[key]
+    def _landed(self, key: str, task: asyncio.Task[Made]) -> None:
+        self._forget(key, task)
         if not task.cancelled():
             task.exception()  # seen, though all who waited may have left
 
-    async def _compute(self, operation: Operation, plan: Plan, request_id: str) -> Made:
-        done = await self._dispatch.call(operation.deployment, "execute", plan, request_id)
+    def _forget(self, key: str, task: asyncio.Task[Made]) -> None:
+        flight = self._flights.get(key)
+        if flight is not None and flight.task is task:
+            del self._flights[key]
+
+    async def _compute(self, operation: Operation, plan: Plan, request_id: str, report: Report | None) -> Made:
+        """The work, repeated once where its worker died. Raises InputCrashedWorker when it was this work both times."""
+        await self._light(crashes.refuse, self.registry, plan)
+        deployment = operation.deployment
+        try:
+            done = await self._dispatch.call(deployment, "execute", plan, request_id, report)
+        except WorkerLost as error:
+            if not is_lost(error, deployment):
+                raise
+            await self._light(lambda: crashes.note(self.registry, plan, began=False))
+            await back(self._dispatch, deployment)
+            try:
+                done = await self._dispatch.call(deployment, "execute", plan, request_id, report, True)
+            except WorkerLost as again:
+                if is_lost(again, deployment):
+                    await self._light(crashes.convict, self.registry, plan)
+                raise
         if done.computed:
             metrics.COMPUTATIONS.labels(operation.name).inc()
         return Made(plan, done.record, not done.computed, done.warnings)

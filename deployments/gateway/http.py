@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -31,6 +30,8 @@ from deployments.errors import (
 )
 from deployments.gateway import context as who
 from deployments.gateway.openapi import body_schema, install_openapi
+from deployments.jobs.routes import ROUTES as JOBS
+from deployments.jobs.routes import respond
 from deployments.media.routes import ROUTES as MEDIA
 from deployments.operation import JSON, Operation
 from deployments.operations import Runner
@@ -39,7 +40,7 @@ from deployments.timeline.routes import ROUTES as TIMELINE
 
 log = logging.getLogger(__name__)
 
-ROUTES: tuple[Route, ...] = (*MEDIA, *TIMELINE, *CAPTIONS, *REGIONS, *VISUAL_META, *MASKS, *IMAGES)
+ROUTES: tuple[Route, ...] = (*MEDIA, *TIMELINE, *CAPTIONS, *REGIONS, *VISUAL_META, *MASKS, *IMAGES, *JOBS)
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -63,21 +64,26 @@ def build_http(runner: Runner, registry: Registry, settings: Settings) -> FastAP
 
         return respond
 
-    def operation(row: Operation, run: Callable[[str, JSON, Any], Awaitable[JSON]]) -> Endpoint:
+    def operation(row: Operation) -> Endpoint:
+        async def content(call: Call) -> Reply:
+            answer = await runner.run(row.name, await read_json(call), call.context)
+            return await asyncio.to_thread(_bytes, call, answer["artifact_id"])
+
+        return endpoint(content if row.content else lambda call: respond(call, row))
+
+    def dry_run(row: Operation) -> Endpoint:
         async def handle(call: Call) -> Reply:
-            body = await read_json(call)
-            answer = await run(row.name, body, call.context)
-            return await asyncio.to_thread(_bytes, call, answer["artifact_id"]) if row.content else Reply(answer)
+            return Reply(await runner.dry_run(row.name, await read_json(call), call.context))
 
         return endpoint(handle)
 
     for row in runner.operations.values():
         extra = {"requestBody": {"required": True, "content": {"application/json": body_schema(row)}}}
-        app.add_api_route(row.path, operation(row, runner.run), methods=["POST"], name=row.name, openapi_extra=extra)
+        app.add_api_route(row.path, operation(row), methods=["POST"], name=row.name, openapi_extra=extra)
         if row.preview:
             app.add_api_route(
                 f"{row.path}/dry-run",
-                operation(row, runner.dry_run),
+                dry_run(row),
                 methods=["POST"],
                 name=f"{row.name}_dry_run",
                 openapi_extra=extra,

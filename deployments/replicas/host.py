@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
-import logging
 import shutil
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 from artifacts import Draft, Record, Registry, Scope
 from configs.models import Models
 from configs.settings import Settings
+from deployments import crashes
 from deployments.errors import ResidualFaces
 from deployments.inputs import StoredInputs
-from deployments.operation import JSON, Operation, Output, Plan, Tools, Warning
+from deployments.operation import JSON, Operation, Output, Plan, Report, Tools, Warning
+from deployments.replicas.progress import Progress
 
 if TYPE_CHECKING:
     import numpy as np
-
-log = logging.getLogger(__name__)
 
 Detect = Callable[[str, "np.ndarray"], Awaitable["list[np.ndarray]"]]
 
@@ -57,7 +57,9 @@ class Host:
         self._models = Models(settings)
         # a work and the blocking parts that an async work sends beside it
         self._threads = ThreadPoolExecutor(max_workers=2 * slots, thread_name_prefix="work")
+        self._count = slots
         self._slots = asyncio.Semaphore(slots)
+        self._alone = asyncio.Lock()
 
     def warm(self, function: str) -> None:
         """Compile ahead of the first request, with the caller waiting."""
@@ -67,33 +69,63 @@ class Host:
         """Whether works can be taken; see Runner.ready."""
         return True
 
-    async def execute(self, plan: Plan, request_id: str) -> Done:
-        """Do the plan's work and commit what it made, unless it is there already."""
-        operation = self._operations[plan.operation]
-        async with self._slots:
-            if operation.settle:
-                plan = await self._thread(load(operation.settle), plan, self._models.path, self._settings)
-            found = await self._thread(self._registry.find, plan.scope, plan.kind, plan.cache_key)
-            if found:
-                return Done(found, False, plan.warnings)
-            stop = threading.Event()
-            scratch = await self._thread(self._make_scratch)
-            work = asyncio.ensure_future(self._work(operation, plan, stop, scratch))
+    async def execute(self, plan: Plan, request_id: str, report: Report | None = None, suspect: bool = False) -> Done:
+        """Do the plan's work and commit what it made, unless it is there already.
+
+        `report` names the job that the progress is told to. A `suspect` lost its worker before (see crashes.py): it
+        gets every slot, so that nothing else can be the reason if this worker dies too.
+        """
+        async with self._one_or_all(suspect):
+            if suspect:
+                await self._thread(lambda: crashes.note(self._registry, plan, began=True))
             try:
-                output = await asyncio.shield(work)
-                record = await self._thread(self._commit, plan, output)
-            except asyncio.CancelledError:  # nobody waits: keep the slot until the work has seen its stop event
-                stop.set()
-                await asyncio.wait([work])
-                raise
-            except ResidualFaces as error:  # the render is never registered, its report is
-                if error.report is not None:
-                    report = await self._thread(self._commit_report, plan, error.report)
-                    error.details["report_artifact_id"] = report.id
-                raise
+                return await self._execute(plan, report)
             finally:
-                await self._thread(shutil.rmtree, scratch, True)
-            return Done(record, True, plan.warnings)
+                if suspect:
+                    await self._thread(lambda: crashes.note(self._registry, plan, began=False))
+
+    async def _execute(self, plan: Plan, report: Report | None) -> Done:
+        operation = self._operations[plan.operation]
+        if operation.settle:
+            plan = await self._thread(load(operation.settle), plan, self._models.path, self._settings)
+        found = await self._thread(self._registry.find, plan.scope, plan.kind, plan.cache_key)
+        if found:
+            return Done(found, False, plan.warnings)
+        stop = threading.Event()
+        progress = Progress(self._registry, plan, operation.unit, report)
+        scratch = await self._thread(self._make_scratch)
+
+        async def do() -> Record:
+            await self._thread(progress.begin)
+            output = await self._work(operation, plan, stop, scratch, progress)
+            return await self._thread(self._commit, plan, output)
+
+        work = asyncio.ensure_future(do())
+        try:
+            record = await asyncio.shield(work)
+        except asyncio.CancelledError:  # nobody waits: keep the slot until the work has seen its stop event
+            stop.set()
+            await asyncio.wait([work])
+            raise
+        except ResidualFaces as error:  # the render is never registered, its report is
+            if error.report is not None:
+                kept = await self._thread(self._commit_report, plan, error.report)
+                error.details["report_artifact_id"] = kept.id
+            raise
+        finally:
+            progress.close()
+            await self._thread(shutil.rmtree, scratch, True)
+        return Done(record, True, plan.warnings)
+
+    @asynccontextmanager
+    async def _one_or_all(self, every: bool) -> AsyncIterator[None]:
+        """One slot, or all of them; only one taker of all at a time, or two could hold half each for ever."""
+        async with AsyncExitStack() as held:
+            if every:
+                await held.enter_async_context(self._alone)
+            for _ in range(self._count if every else 1):
+                await held.enter_async_context(self._slots)
+            yield
 
     async def probe(self, scope: Scope, key: str, media_type: str) -> JSON:
         """What a received upload is: size, duration, streams. Raises UndecodableMedia, UnsupportedMedia."""
@@ -108,12 +140,14 @@ class Host:
         finally:
             await self._thread(shutil.rmtree, scratch, True)
 
-    async def _work(self, operation: Operation, plan: Plan, stop: threading.Event, scratch: Path) -> Output:
+    async def _work(
+        self, operation: Operation, plan: Plan, stop: threading.Event, scratch: Path, progress: Progress
+    ) -> Output:
         work = load(operation.work)
         tools = Tools(
             scratch=scratch,
             stop=stop,
-            progress=lambda done, total: log.debug("%s: %d of %d", plan.operation, done, total),
+            progress=progress.tell,
             detect=self._detect,
             thread=self._thread,
             side_id=lambda kind, name: self._registry.side_id(plan.scope, plan.kind, plan.cache_key, kind, name),

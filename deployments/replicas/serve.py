@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -13,14 +14,16 @@ from ray.serve.handle import DeploymentHandle
 from artifacts import Registry, Scope, Store
 from artifacts.store import refuse_unshared
 from configs.settings import Settings
-from deployments.dispatch import ServeDispatch
+from deployments.dispatch import ServeDispatch, call_again
 from deployments.errors import to_wire
 from deployments.gateway.handle import HandleFace
 from deployments.gateway.http import build_http
-from deployments.operation import JSON, Plan
+from deployments.operation import JSON, Plan, Report
 from deployments.operations import OPERATIONS, Runner
 from deployments.replicas.faces import FacesHost
 from deployments.replicas.host import Done, Host
+from deployments.replicas.meters import Meters
+from deployments.replicas.threads import pin
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,14 +42,16 @@ class Worker:
     def __init__(
         self, settings: Settings, slots: int, faces: DeploymentHandle[Any] | None = None, warm: str = ""
     ) -> None:
+        pin(settings)
         logging.getLogger("deployments").setLevel(logging.INFO)
         dispatch = ServeDispatch({"Faces": faces} if faces else {})
 
         async def detect(detector: str, frames: np.ndarray) -> list[np.ndarray]:
-            found: list[np.ndarray] = await dispatch.call("Faces", "detect", detector, frames)
+            found: list[np.ndarray] = await call_again(dispatch, "Faces", "detect", detector, frames)
             return found
 
         self._host = Host(settings, open_registry(settings), OPERATIONS, detect, slots)
+        self._meters = Meters()
         if warm:
             self._host.warm(warm)
 
@@ -54,10 +59,15 @@ class Worker:
         """Answered once the constructor has ended, kernels compiled."""
         return True
 
-    async def execute(self, plan: Plan, request_id: str) -> Done:
+    async def execute(self, plan: Plan, request_id: str, report: Report | None = None, suspect: bool = False) -> Done:
+        began = time.monotonic()
         try:
-            return await self._host.execute(plan, request_id)
+            done = await self._host.execute(plan, request_id, report, suspect)
+            if done.computed:
+                self._meters.computed(plan.operation, time.monotonic() - began)
+            return done
         except Exception as error:
+            self._meters.failed(plan.operation)
             logging.getLogger(__name__).info("request %s: %s failed", request_id, plan.operation, exc_info=error)
             raise to_wire(error, request_id) from None
 
@@ -72,7 +82,11 @@ class Faces:
     """Batches of frames in, boxes out; a batch comes formed from Video."""
 
     def __init__(self, settings: Settings) -> None:
+        pin(settings)
         self._host = FacesHost(settings)
+
+    async def ready(self) -> bool:
+        return True
 
     async def detect(self, detector: str, frames: np.ndarray) -> list[np.ndarray]:
         try:

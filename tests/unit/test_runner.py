@@ -171,7 +171,7 @@ async def test_an_unknown_field_is_named(runner: Runner) -> None:
 async def test_an_input_that_was_deleted_is_not_found(runner: Runner) -> None:
     made = await runner.run("letters", {}, CONTEXT)
     plan = plan_twice(Letters(), CONTEXT, runner.registry, runner.settings)
-    plan = await runner._resolved(plan, CONTEXT)
+    plan = await runner._resolved(plan, CONTEXT, None)
     runner.registry.delete(CONTEXT.scope, made["artifact_id"])
     with pytest.raises(Exception, match="nothing with this id") as caught:
         await runner._dispatch.call("Toy", "execute", plan, "r1")

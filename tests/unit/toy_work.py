@@ -46,3 +46,20 @@ def settle(plan: Plan, weights: object, settings: object) -> Plan:
     from dataclasses import replace
 
     return replace(plan, backend="fallback") if plan.parameters["text"] == "falls back" else plan
+
+
+def frames(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
+    """Ten frames, each waiting for the gate unless the text says otherwise."""
+    CALLS.append("frames")
+    text = str(plan.parameters["text"])
+    if text == "refused":
+        raise InvalidRequest("this text is refused", field="text")
+    for number in range(10):
+        tools.progress(number + 1, 10)
+        if text == "waits" and number == 4:
+            STARTED.set()
+            while not GATE.wait(0.01):
+                if tools.stop.is_set():
+                    SEEN_STOP.set()
+                    raise Stopped
+    return Output("image/png", text.encode(), META)

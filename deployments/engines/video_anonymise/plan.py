@@ -261,6 +261,7 @@ OPERATION = Operation(
     plan=plan,
     act=act,
     path="/video/anonymise/faces",
+    long=True,
     example={"asset_id": "asset_aaaaaaaa", "preset": "strong", "style": "blur"},
 )
 

@@ -104,6 +104,7 @@ OPERATION = Operation(
     deployment="Speech",
     answer=answer,
     path="/video/captions/generate",
+    long=True,
     example={"asset_id": "asset_aaaaaaaa", "language": "en", "model": "base"},
     settle="deployments.engines.video_captions.backends:settle",
 )

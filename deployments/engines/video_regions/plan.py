@@ -72,6 +72,8 @@ OPERATION = Operation(
     deployment="Video",
     answer=answer,
     path="/video/regions",
+    long=True,
+    unit="frames",
     example={"asset_id": "asset_aaaaaaaa", "include_regions": ["face"], "frame_sample_interval_ms": 500},
     settle="deployments.engines.video_regions.detectors:settle",
 )

@@ -231,6 +231,8 @@ OPERATION = Operation(
     work="deployments.engines.video_render.work:render",
     settle="deployments.engines.video_render.searcher:settle",
     preview=preview,
+    long=True,
+    unit="frames",
     example={
         "sequence": {"tracks": [{"kind": "video", "clips": [{"asset_id": "asset_aaaaaaaa"}]}]},
         "render_profile": "source",

@@ -1,0 +1,1 @@
+"""Long work as jobs: job.py is the document, runs.py runs it, routes.py shows it over HTTP."""

@@ -1,0 +1,61 @@
+"""Jobs over HTTP: `Prefer: respond-async`, and GET, DELETE /jobs/{id}."""
+
+from __future__ import annotations
+
+import asyncio
+
+from deployments.body import read_json
+from deployments.errors import InvalidRequest
+from deployments.jobs import job
+from deployments.jobs.runs import Joined
+from deployments.operation import Operation
+from deployments.route import Call, Reply, Route
+
+DEFAULT_LISTED, MOST_LISTED = 20, 100
+
+
+async def respond(call: Call, operation: Operation) -> Reply:
+    """Run an operation: its answer, or 202 and its job where the caller prefers not to wait for a long one."""
+    body = await read_json(call)
+    if not (operation.long and prefers_async(call.request.headers.get("prefer", ""))):
+        return Reply(await call.runner.run(operation.name, body, call.context))
+    begun = await call.runner.begin(operation.name, body, call.context)
+    applied = {"Preference-Applied": "respond-async"}
+    if not isinstance(begun, Joined):
+        return Reply(begun, headers=applied)
+    shown = job.shown(begun.document)
+    return Reply(shown, 202, headers=applied | {"Location": f"/jobs/{shown['id']}"})
+
+
+def prefers_async(header: str) -> bool:
+    """Whether a Prefer header (RFC 7240) names respond-async."""
+    return any(part.partition(";")[0].strip().lower() == "respond-async" for part in header.split(","))
+
+
+async def get_job(call: Call) -> Reply:
+    """`GET /jobs/{id}`"""
+    body = await asyncio.to_thread(job.get, call.registry, call.context.scope, call.params["id"])
+    return Reply(job.shown(body), headers={"Cache-Control": "no-store"})
+
+
+async def list_jobs(call: Call) -> Reply:
+    """`GET /jobs?limit=`: the last changed first."""
+    said = call.request.query_params.get("limit", str(DEFAULT_LISTED))
+    if not (said.isascii() and said.isdigit() and len(said) <= 3 and 1 <= int(said) <= MOST_LISTED):
+        raise InvalidRequest(f"limit must be a number from 1 to {MOST_LISTED}", field="limit")
+    found = await asyncio.to_thread(job.listed, call.registry, call.context.scope, int(said))
+    return Reply({"jobs": [job.shown(body) for body in found]}, headers={"Cache-Control": "no-store"})
+
+
+async def leave_job(call: Call) -> Reply:
+    """`DELETE /jobs/{id}`: one waiter less; the last one's leaving cancels. A job that has ended stays as it is."""
+    return Reply(job.shown(await call.runner.jobs.leave(call.context.scope, call.params["id"])))
+
+
+ROUTES = (
+    Route("GET", "/jobs", list_jobs, "The jobs of the scope, the last changed first"),
+    Route("GET", "/jobs/{id}", get_job, "A job: its state, progress, artifacts or error"),
+    Route("DELETE", "/jobs/{id}", leave_job, "Wait no longer for a job; the last to leave cancels it"),
+)
+
+__all__ = ["ROUTES", "prefers_async", "respond"]

@@ -1,0 +1,198 @@
+"""Worker loss on a dispatch that loses workers on demand: one repeat, never two, and inputs that crash are refused."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from artifacts import Registry, Scope, Store
+from configs.settings import Settings
+from deployments import crashes
+from deployments import dispatch as loss
+from deployments.dispatch import LocalDispatch, back, call_again, lost
+from deployments.errors import InputCrashedWorker, InvalidRequest, WorkerLost, from_wire, to_wire
+from deployments.operation import Context
+from deployments.operations import Runner
+from deployments.replicas.host import Host
+from tests.unit import toy_work
+from tests.unit.test_runner import TOYS, Letters, plan_letters
+
+CONTEXT = Context(Scope("t_acme", "dev"), "r1")
+
+
+class Losing(LocalDispatch):
+    """Raises what stands in `fates` for one `execute` after the other, then works."""
+
+    def __init__(self, host: Host, registry: Registry) -> None:
+        super().__init__({"Toy": host})
+        self.fates: list[BaseException] = []
+        self.began: bool = True
+        self.calls: list[str] = []
+        self._registry = registry
+
+    async def call(self, deployment: str, method: str, *args: Any) -> Any:
+        self.calls.append(method)
+        if method == "execute" and self.fates:
+            if self.began and len(args) > 3:  # what the host of a suspect notes before it dies
+                crashes.note(self._registry, args[0], began=True)
+            raise self.fates.pop(0)
+        return await super().call(deployment, method, *args)
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    toy_work.CALLS.clear()
+    settings, registry = Settings(mattebox_home=tmp_path), Registry(Store("memory://"))
+
+    async def detect(detector: str, frames: object) -> list[object]:
+        return []
+
+    host = Host(settings, registry, TOYS, detect)  # type: ignore[arg-type]
+    return Runner(registry, Losing(host, registry), settings, TOYS)
+
+
+def losing(runner: Runner) -> Losing:
+    assert isinstance(runner._dispatch, Losing)
+    return runner._dispatch
+
+
+async def test_a_lost_worker_is_waited_for_and_the_work_repeated(runner: Runner) -> None:
+    losing(runner).fates = [lost("Toy")]
+    assert (await runner.run("letters", {}, CONTEXT))["text"] == "abc"
+    assert losing(runner).calls == ["execute", "ready", "execute"]
+    assert toy_work.CALLS == ["letters"]
+
+
+async def test_an_input_that_crashed_twice_is_refused_for_an_hour(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losing(runner).fates = [lost("Toy"), lost("Toy")]
+    with pytest.raises(InputCrashedWorker) as caught:
+        await runner.run("letters", {}, CONTEXT)
+    assert caught.value.status == 422
+    assert losing(runner).calls == ["execute", "ready", "execute"]
+    with pytest.raises(InputCrashedWorker):
+        await runner.run("letters", {}, CONTEXT)
+    assert len(losing(runner).calls) == 3, "the second request reaches no worker"
+    assert (await runner.run("letters", {"text": "other"}, CONTEXT))["text"] == "other"
+    now = crashes.time.time()
+    monkeypatch.setattr(crashes.time, "time", lambda: now + 3599)
+    with pytest.raises(InputCrashedWorker):
+        await runner.run("letters", {}, CONTEXT)
+    monkeypatch.setattr(crashes.time, "time", lambda: now + 3601)
+    assert (await runner.run("letters", {}, CONTEXT))["text"] == "abc"
+
+
+async def test_what_waited_beside_a_crash_is_not_accused(runner: Runner) -> None:
+    losing(runner).fates, losing(runner).began = [lost("Toy"), lost("Toy")], False
+    with pytest.raises(WorkerLost) as caught:
+        await runner.run("letters", {}, CONTEXT)
+    assert caught.value.status == 503
+    assert (await runner.run("letters", {}, CONTEXT))["text"] == "abc"
+
+
+@pytest.mark.parametrize(
+    "fate",
+    [
+        InvalidRequest("the work's own"),
+        WorkerLost("a worker that this worker called", deployment="Faces"),
+        ValueError("a fault"),
+    ],
+)
+async def test_nothing_else_is_repeated(runner: Runner, fate: Exception) -> None:
+    losing(runner).fates = [fate]
+    with pytest.raises(Exception, match=r".+"):
+        await runner.run("letters", {}, CONTEXT)
+    assert losing(runner).calls == ["execute"]
+
+
+async def test_a_cancelled_call_is_not_repeated(runner: Runner) -> None:
+    losing(runner).fates = [asyncio.CancelledError()]
+    with pytest.raises(asyncio.CancelledError):
+        await runner.run("letters", {}, CONTEXT)
+    assert losing(runner).calls == ["execute"]
+
+
+async def test_a_suspect_works_alone(runner: Runner) -> None:
+    host = losing(runner)._hosts["Toy"]
+    toy_work.GATE.clear()
+    toy_work.STARTED.clear()
+    plan = plan_letters(Letters(text="waits"), CONTEXT, runner.registry, runner.settings)
+    other = plan_letters(Letters(text="abc"), CONTEXT, runner.registry, runner.settings)
+    beside = asyncio.create_task(host.execute(plan, "r1"))
+    await asyncio.to_thread(toy_work.STARTED.wait, 5)
+    suspects = [asyncio.create_task(host.execute(other, "r2", None, True)) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    assert toy_work.CALLS == ["letters"]
+    toy_work.GATE.set()
+    done = await asyncio.wait_for(asyncio.gather(beside, *suspects), 5)
+    assert [item.computed for item in done] == [True, True, False]
+    crashes.refuse(runner.registry, other)
+
+
+class Bomb:
+    """A worker that dies of every probe, and comes back unless it is told not to."""
+
+    def __init__(self, returns: bool) -> None:
+        self.calls: list[str] = []
+        self._returns = returns
+
+    async def call(self, deployment: str, method: str, *args: Any) -> Any:
+        self.calls.append(method)
+        if method == "probe" or not self._returns:
+            raise lost(deployment)
+
+
+async def test_bytes_that_kill_whoever_opens_them_are_refused(runner: Runner) -> None:
+    bomb = Bomb(returns=True)
+    opening = Runner(runner.registry, bomb, runner.settings, TOYS)
+    with pytest.raises(InputCrashedWorker):
+        await opening.probe(CONTEXT.scope, "key", "video", "video/mp4")
+    assert bomb.calls == ["probe", "ready", "probe"]
+
+
+async def test_bytes_are_not_accused_where_no_worker_came_back(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loss, "ASK_S", 0.01)
+    monkeypatch.setattr(loss, "RETURN_S", 0.1)
+    bomb = Bomb(returns=False)
+    opening = Runner(runner.registry, bomb, runner.settings, TOYS)
+    with pytest.raises(WorkerLost):
+        await opening.probe(CONTEXT.scope, "key", "video", "video/mp4")
+    assert bomb.calls.count("probe") == 1
+
+
+class Away:
+    """A deployment that answers from its `returns`-th call on."""
+
+    def __init__(self, returns: int) -> None:
+        self.calls, self.returns = 0, returns
+
+    async def call(self, deployment: str, method: str, *args: Any) -> Any:
+        self.calls += 1
+        if self.calls < self.returns:
+            raise lost(deployment)
+        return method
+
+
+async def test_waiting_for_a_replica_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loss, "ASK_S", 0.01)
+    await back(Away(3), "Toy", within_s=1)
+    with pytest.raises(WorkerLost):
+        await back(Away(10**9), "Toy", within_s=0.1)
+
+
+async def test_a_plain_call_is_repeated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loss, "ASK_S", 0.01)
+    away = Away(3)  # the call, one question too early, the answer, the repeat
+    assert await call_again(away, "Toy", "detect") == "detect"
+    assert away.calls == 4
+
+
+def test_the_deployment_that_was_lost_crosses_the_wire() -> None:
+    error = from_wire(to_wire(lost("Faces"), "r1"))
+    assert isinstance(error, WorkerLost)
+    assert loss.is_lost(error, "Faces")
+    assert not loss.is_lost(error, "Video")
