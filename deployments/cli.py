@@ -30,7 +30,31 @@ def models(options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"serve": serve, "models": models}
+def key(options: argparse.Namespace) -> int:
+    """Make an API key: the secret is printed once, its hash goes into API_KEYS_FILE."""
+    from deployments.gateway.auth import make_key
+    from deployments.launcher import read_args
+
+    path = configuration.load(read_args(options.config)).keys_file
+    secret, row = make_key(path, options.tenant, options.env, options.right)
+    print(f"{row.id} may {', '.join(sorted(row.rights))} for {', '.join(sorted(row.tenants))}", file=sys.stderr)
+    print(secret)
+    return 0
+
+
+def _key_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tenant", action="append", required=True, help="a tenant, `t_…`; may be repeated")
+    parser.add_argument("--env", action="append", required=True, help="an env; may be repeated")
+    parser.add_argument("--right", action="append", required=True, choices=("read", "write", "delete"))
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "serve": serve,
+    "models": models,
+    "key": key,
+}
+OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {"key": _key_options}
+"""What a command takes beside --config."""
 
 
 def main(arguments: list[str]) -> int:
@@ -41,14 +65,14 @@ def main(arguments: list[str]) -> int:
         command.add_argument(
             "--config", type=Path, default=SERVE_CONFIG, help="the Serve config whose args are settings"
         )
+        OPTIONS.get(name, lambda _: None)(command)
     options = parser.parse_args(arguments)
     try:
         return COMMANDS[options.command](options)
     except ValidationError as error:
-        for item in error.errors():
-            name = ".".join(str(part) for part in item["loc"]).upper()
-            print(f"setting {name}: {item['msg'].removeprefix('Value error, ')}", file=sys.stderr)
+        for line in configuration.explain(error):
+            print(line, file=sys.stderr)
         return 2
 
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "OPTIONS", "main"]

@@ -21,6 +21,7 @@ from deployments.engines.video_regions.plan import OPERATION as VIDEO_REGIONS
 from deployments.engines.video_render.plan import OPERATION as VIDEO_RENDER
 from deployments.errors import AppError, as_app_error
 from deployments.operation import JSON, Context, Input, Operation, Plan, Warning
+from deployments.waiting import following
 
 OPERATIONS: Mapping[str, Operation] = {
     row.name: row for row in (*IMAGE_CORE, VIDEO_REGIONS, VIDEO_CAPTIONS, VIDEO_ANONYMISE, VIDEO_RENDER)
@@ -148,12 +149,14 @@ class Runner:
         it makes as soon as that one request ends.
         """
         flight = self._flights.get(plan.cache_key)
-        if flight is None:
-            flight = asyncio.get_running_loop().create_task(
-                self._compute(operation, plan, context.request_id), context=contextvars.Context()
-            )
-            self._flights[plan.cache_key] = flight
-            flight.add_done_callback(lambda task: self._landed(plan.cache_key, task))
+        if flight is not None:
+            with following():
+                return await asyncio.shield(flight)
+        flight = asyncio.get_running_loop().create_task(
+            self._compute(operation, plan, context.request_id), context=contextvars.Context()
+        )
+        self._flights[plan.cache_key] = flight
+        flight.add_done_callback(lambda task: self._landed(plan.cache_key, task))
         return await asyncio.shield(flight)
 
     def _landed(self, key: str, task: asyncio.Task[Any]) -> None:

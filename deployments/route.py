@@ -48,6 +48,8 @@ class Route:
     path: str
     handle: Callable[[Call], Awaitable[Reply]]
     summary: str
+    right: str = ""
+    """`read`, `write` or `delete`, which an API key must have; empty: what the method says."""
 
 
 __all__ = ["AsyncIterator", "Call", "Reply", "Route"]

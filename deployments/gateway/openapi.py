@@ -33,6 +33,7 @@ def install_openapi(app: FastAPI, operations: Iterable[Operation]) -> None:
             )
             components = schema.setdefault("components", {})
             components.setdefault("schemas", {}).update(definitions.get("$defs", {}))
+            components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
             components["parameters"] = {
                 "tenant": _header("X-Tenant-Id", "Whose artifacts: `t_…`", "t_acme"),
                 "env": _header("X-Env", "dev, test, staging, prod or local", "dev"),

@@ -13,8 +13,10 @@ from artifacts import Registry, Scope, Store
 from configs.settings import Settings
 from deployments.dispatch import ServeDispatch
 from deployments.errors import to_wire
+from deployments.gateway.admission import Admission
 from deployments.gateway.handle import HandleFace
 from deployments.gateway.http import build_http
+from deployments.logs import configure
 from deployments.operation import JSON, Plan
 from deployments.operations import OPERATIONS, Runner
 from deployments.replicas.faces import FacesHost
@@ -24,13 +26,16 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+log = logging.getLogger(__name__)
+
+
 class Worker:
     """Imaging, Speech and Video: one Host each; what is deployed differs in options, slots and what it imports."""
 
     def __init__(
         self, settings: Settings, slots: int, faces: DeploymentHandle[Any] | None = None, warm: str = ""
     ) -> None:
-        logging.getLogger("deployments").setLevel(logging.INFO)
+        configure(settings)
         dispatch = ServeDispatch({"Faces": faces} if faces else {})
 
         async def detect(detector: str, frames: np.ndarray) -> list[np.ndarray]:
@@ -49,7 +54,8 @@ class Worker:
         try:
             return await self._host.execute(plan, request_id)
         except Exception as error:
-            logging.getLogger(__name__).info("request %s: %s failed", request_id, plan.operation, exc_info=error)
+            about = {"request_id": request_id, "tenant": plan.scope.tenant, "operation": plan.operation}
+            log.info("the work failed", exc_info=error, extra={"about": about})
             raise to_wire(error, request_id) from None
 
     async def probe(self, scope: Scope, key: str, media_type: str) -> JSON:
@@ -76,13 +82,14 @@ class GatewayFace(HandleFace):
     """HTTP and handle methods over one runner."""
 
     def __init__(self, settings: Settings, handles: dict[str, Any]) -> None:
-        logging.getLogger("deployments").setLevel(logging.INFO)
+        configure(settings)
         self.settings = settings
         self.registry = Registry(Store(settings.store_url))
         self.runner = Runner(self.registry, ServeDispatch(handles), settings)
+        self.admission = Admission(settings.max_requests_per_tenant)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return build_http(self.runner, self.registry, self.settings)
+        return build_http(self.runner, self.registry, self.settings, self.admission)
 
 
 Gateway = serve.ingress()(GatewayFace)
