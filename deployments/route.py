@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from artifacts import Registry
-from deployments.operation import Context
+from deployments.operation import JSON, Context
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from starlette.requests import Request
 
     from configs.settings import Settings
@@ -50,6 +51,22 @@ class Route:
     summary: str
     right: str = ""
     """`read`, `write` or `delete`, which an API key must have; empty: what the method says."""
+    body: type[BaseModel] | None = None
+    """The JSON body, where there is one; its `example` is documented, and run by a test."""
+    form: JSON = field(default_factory=dict)
+    """The JSON schema of a multipart body."""
+    example: JSON = field(default_factory=dict)
+    """Of the body. Ids in it, and in `params` and `query`, end in `_aaaaaaaa`; a test puts real ones there."""
+    params: Mapping[str, str] = field(default_factory=dict)
+    """An example for each of the path's parameters."""
+    query: Mapping[str, JSON] = field(default_factory=dict)
+    """JSON schemas, each with an `example`, of the query's parameters."""
+    answer: type[BaseModel] | None = None
+    """The JSON of a success (deployments/answers.py); None where `produces` is not JSON."""
+    status: int = 200
+    """Of a success."""
+    produces: str = "application/json"
+    """The media type of a success."""
 
 
 __all__ = ["AsyncIterator", "Call", "Reply", "Route"]

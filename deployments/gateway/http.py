@@ -29,7 +29,7 @@ from deployments.gateway import context as who
 from deployments.gateway.admission import Admission
 from deployments.gateway.auth import RIGHT_OF, Keys
 from deployments.gateway.exchange import Exchanges, exchange
-from deployments.gateway.openapi import body_schema, install_openapi
+from deployments.gateway.openapi import install_openapi
 from deployments.gateway.reading import install_docs
 from deployments.media.routes import ROUTES as MEDIA
 from deployments.operation import JSON, Operation
@@ -88,17 +88,16 @@ def build_http(runner: Runner, registry: Registry, settings: Settings, admission
         return endpoint(name, right, handle)
 
     for row in runner.operations.values():
-        extra = {"requestBody": {"required": True, "content": {"application/json": body_schema(row)}}}
         run = operation(row, runner.run, "write", row.name)
-        app.add_api_route(row.path, run, methods=["POST"], name=row.name, openapi_extra=extra)
+        app.add_api_route(row.path, run, methods=["POST"], name=row.name)
         if row.preview:
             name = f"{row.name}_dry_run"
             dry = operation(row, runner.dry_run, "read", name)
-            app.add_api_route(f"{row.path}/dry-run", dry, methods=["POST"], name=name, openapi_extra=extra)
+            app.add_api_route(f"{row.path}/dry-run", dry, methods=["POST"], name=name)
     for route in ROUTES:
         right = route.right or RIGHT_OF[route.method]
         run = endpoint(f"{route.method} {route.path}", right, route.handle)
-        app.add_api_route(route.path, run, methods=[route.method], summary=route.summary)
+        app.add_api_route(route.path, run, methods=[route.method])
 
     async def healthz() -> JSON:
         return {"status": "ok"}
@@ -111,9 +110,9 @@ def build_http(runner: Runner, registry: Registry, settings: Settings, admission
         text, media_type = metrics.exposition()
         return Response(text, media_type=media_type)
 
-    app.add_api_route("/healthz", healthz, methods=["GET"], summary="Whether this process answers")
-    app.add_api_route("/readyz", readyz, methods=["GET"], summary="Whether every deployment answers")
-    app.add_api_route("/metrics", exposition, methods=["GET"], summary="Counters for Prometheus")
+    app.add_api_route("/healthz", healthz, methods=["GET"])
+    app.add_api_route("/readyz", readyz, methods=["GET"])
+    app.add_api_route("/metrics", exposition, methods=["GET"])
 
     async def unrouted(request: Request, error: Exception) -> Response:
         """What Starlette itself refuses: unknown paths and methods."""
@@ -130,7 +129,7 @@ def build_http(runner: Runner, registry: Registry, settings: Settings, admission
     app.add_exception_handler(HTTPException, unrouted)
     app.add_exception_handler(Exception, unrouted)
     install_docs(app)
-    install_openapi(app, runner.operations.values())
+    install_openapi(app, runner.operations.values(), ROUTES)
     return app
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from artifacts import Asset, Record, Registry
 from artifacts.errors import NotFound
+from deployments.answers import Artifact as ArtifactAnswer
+from deployments.answers import Asset as AssetAnswer
+from deployments.answers import AssetAndArtifacts, Lineage
 from deployments.errors import PayloadTooLarge, RangeNotSatisfiable, UnsupportedMedia
 from deployments.media.multipart import read_multipart
 from deployments.media.sniff import sniff
@@ -204,12 +207,62 @@ def _artifact(registry: Registry, context: Context, id: str) -> Record | None:
         return None
 
 
+_ASSET = {"id": "asset_aaaaaaaa"}
+_ARTIFACT = {"id": "mask_aaaaaaaa"}
+_DIRECTION = {"type": "string", "enum": ["up", "down", "both"], "default": "both", "example": "up"}
+_UPLOAD = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {
+        "file": {"type": "string", "format": "binary"},
+        "tags": {"type": "string", "description": "Words with commas between.", "example": "holiday, beach"},
+        "source_ref": {"type": "string", "description": "What the caller calls it.", "example": "cms/4711"},
+    },
+}
+
 ROUTES = (
-    Route("POST", "/media-v2/assets", upload, "Upload a picture, a video or a sound"),
-    Route("GET", "/media-v2/assets/{id}", get_asset, "An asset and what was made from it"),
-    Route("GET", "/media-v2/artifacts/{id}", get_artifact, "An artifact's record"),
-    Route("GET", "/media-v2/artifacts/{id}/content", get_content, "The bytes, whole or a range"),
-    Route("GET", "/media-v2/artifacts/{id}/lineage", get_lineage, "What it was made from, and what was made from it"),
+    Route(
+        "POST",
+        "/media-v2/assets",
+        upload,
+        "Upload a picture, a video or a sound",
+        form=_UPLOAD,
+        answer=AssetAnswer,
+        status=201,
+    ),
+    Route(
+        "GET",
+        "/media-v2/assets/{id}",
+        get_asset,
+        "An asset and what was made from it",
+        params=_ASSET,
+        answer=AssetAndArtifacts,
+    ),
+    Route(
+        "GET",
+        "/media-v2/artifacts/{id}",
+        get_artifact,
+        "An artifact's record",
+        params=_ARTIFACT,
+        answer=ArtifactAnswer,
+    ),
+    Route(
+        "GET",
+        "/media-v2/artifacts/{id}/content",
+        get_content,
+        "The bytes, whole or a range",
+        params=_ARTIFACT,
+        produces="*/*",
+    ),
+    Route(
+        "GET",
+        "/media-v2/artifacts/{id}/lineage",
+        get_lineage,
+        "What it was made from, and what was made from it",
+        params=_ARTIFACT,
+        query={"direction": _DIRECTION},
+        answer=Lineage,
+    ),
 )
 
 __all__ = ["ROUTES", "adopt", "asset_json", "lineage"]

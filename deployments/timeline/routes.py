@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from artifacts.documents import Document
+from deployments.answers import Sequence
 from deployments.body import read_json
 from deployments.errors import PreconditionFailed
 from deployments.route import Call, Reply, Route
@@ -54,10 +55,32 @@ def _expected(if_match: str | None) -> int | None:
     return int(match.group(1))
 
 
+_ID = {"id": "sequence_aaaaaaaa"}
+_CLIP = {"asset_id": "asset_aaaaaaaa", "in_ms": 500, "out_ms": 2500}
+_OVERLAY = {"kind": "overlay", "clips": [{"artifact_id": "image_aaaaaaaa", "position": [16, 16], "scale": 0.25}]}
+
 ROUTES = (
-    Route("POST", "/video/sequences", create_sequence, "Make a sequence"),
-    Route("GET", "/video/sequences/{id}", get_sequence, "A sequence, its version as ETag"),
-    Route("POST", "/video/sequences/{id}/tracks", add_track, "Put a track over the others"),
+    Route(
+        "POST",
+        "/video/sequences",
+        create_sequence,
+        "Make a sequence",
+        body=SequenceRequest,
+        example={"tracks": [{"kind": "video", "clips": [_CLIP]}]},
+        answer=Sequence,
+        status=201,
+    ),
+    Route("GET", "/video/sequences/{id}", get_sequence, "A sequence, its version as ETag", params=_ID, answer=Sequence),
+    Route(
+        "POST",
+        "/video/sequences/{id}/tracks",
+        add_track,
+        "Put a track over the others",
+        body=TrackRequest,
+        params=_ID,
+        example=_OVERLAY,
+        answer=Sequence,
+    ),
 )
 
 __all__ = ["ROUTES"]

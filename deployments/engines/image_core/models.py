@@ -129,6 +129,9 @@ class Layer(Shape):
     """One layer. `x`, `y` place its top-left corner, `width` and `height` resize it, `scale` multiplies, `rotation`
     turns it clockwise about `anchor`; masks stay where they are on the canvas."""
 
+    # published without `type` among what is required: it follows from the field that is there
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].remove("type"))
+
     type: Literal["raster", "solid", "text", "vector"]
     id: str | None = Field(None, max_length=256)
     name: str | None = Field(None, max_length=256)
