@@ -125,7 +125,7 @@ def _check_strings(value: Any, path: str) -> None:
 
 
 def _check_text(text: str, path: str) -> None:
-    if "\0" in text or not text.isascii() and UNPAIRED.search(text):
+    if "\0" in text or (not text.isascii() and UNPAIRED.search(text)):
         raise InvalidRequest(f"{path or 'a name'} holds a character that no text has", field=path or None)
 
 

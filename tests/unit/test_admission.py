@@ -56,7 +56,7 @@ class Bench:
 
     async def settled(self, waiting: int) -> None:
         async with asyncio.timeout(20):
-            while self.gate.waiting < waiting:
+            while self.gate.waiting < waiting:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 
 

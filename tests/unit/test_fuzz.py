@@ -13,9 +13,10 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.generation import GenerationMode
 
+from deployments.body import SCOPE_HEADERS
 from tests.unit.documented import ACME, Documented
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "8"))
 """Of each route and mode."""
 UNTRIED = {"post /media-v2/assets"}
 """Multipart bodies have tests of their own in test_multipart.py."""
@@ -44,7 +45,9 @@ def test_no_request_made_from_the_document_is_answered_by_a_fault(documented: Do
         def ask(case: schemathesis.Case) -> None:
             nonlocal tried
             sent = case.as_transport_kwargs(base_url="http://testserver")
-            kept = {"X-Request-Id": "fuzz"} if mode is GenerationMode.NEGATIVE else ACME
+            kept = ACME if tried % 4 else {"X-Request-Id": "fuzz"}  # most get past the scope
+            if isinstance(sent.get("json"), dict):
+                sent["json"] = {name: value for name, value in sent["json"].items() if name not in SCOPE_HEADERS}
             headers = dict(sent.get("headers") or {}) | kept
             known = {name: sent[name] for name in ("params", "json", "data") if sent.get(name) is not None}
             if "json" not in known and isinstance(known.get("data"), bytes | str):

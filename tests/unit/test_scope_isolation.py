@@ -97,6 +97,6 @@ def test_malformed_ids_in_bodies_are_refused_on_every_route(documented: Document
     for row in scoped(documented):
         if not names_ids(row):
             continue
-        for id in ("no-id", "../../x", "asset_AAAAAAAA", "x" * 5000):
-            answer = documented.run(row, ACME, body=replaced(copy.deepcopy(row.body), lambda _, id=id: id))
-            assert answer.status_code in (400, 404), (row.name, id, answer.text)
+        for wrong in ("no-id", "../../x", "asset_AAAAAAAA", "x" * 5000):
+            answer = documented.run(row, ACME, body=replaced(copy.deepcopy(row.body), lambda _, wrong=wrong: wrong))
+            assert answer.status_code in (400, 404), (row.name, wrong, answer.text)
