@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 TORCH_INDEX ?=
 export MATTEBOX_HOME ?= $(CURDIR)/var
+export NUMBA_CACHE_DIR ?= $(MATTEBOX_HOME)/numba
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 

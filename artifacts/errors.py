@@ -40,6 +40,18 @@ class InvalidMeta(RegistryError):
     """An unknown kind, or meta that lacks or mistypes what the kind requires."""
 
 
+class Conflict(RegistryError):
+    """The request contradicts what is stored: descendants stand, a key is taken, a side goes with its main."""
+
+    def __init__(self, message: str, field: str | None = None, count: int | None = None) -> None:
+        super().__init__(message, field)
+        self.count = count
+        """Of the descendants that stand in the way."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.field, self.count)
+
+
 class VersionConflict(RegistryError):
     """A document changed meanwhile, or If-Match names another version."""
 
@@ -49,6 +61,7 @@ class UnsuitableStore(RegistryError):
 
 
 __all__ = [
+    "Conflict",
     "InvalidMeta",
     "InvalidScope",
     "MissingScope",

@@ -48,10 +48,14 @@ def extension(media_type: str) -> str:
     return EXTENSIONS.get(media_type, "bin")
 
 
+SOURCE = "source."
+"""What the name of an upload's bytes begins with."""
+
+
 def source(scope: Scope, asset_id: str, ext: str) -> str:
     if not _EXTENSION.fullmatch(ext):
         raise PrefixViolation(f"{ext!r} is no file extension")
-    return f"{scope.prefix}media_v2/{_id(asset_id)}/source.{ext}"
+    return f"{scope.prefix}media_v2/{_id(asset_id)}/{SOURCE}{ext}"
 
 
 def content(scope: Scope, parent_asset_id: str | None, kind: str, artifact_id: str, ext: str, *, folder: str) -> str:
@@ -62,6 +66,14 @@ def content(scope: Scope, parent_asset_id: str | None, kind: str, artifact_id: s
 
 def asset(scope: Scope, asset_id: str) -> str:
     return f"{scope.prefix}assets/{_id(asset_id)}.json"
+
+
+def assets(scope: Scope) -> str:
+    return f"{scope.prefix}assets/"
+
+
+def records(scope: Scope) -> str:
+    return f"{scope.prefix}records/"
 
 
 def record(scope: Scope, artifact_id: str) -> str:
@@ -78,6 +90,20 @@ def link(scope: Scope, input_id: str, artifact_id: str) -> str:
 
 def links(scope: Scope, input_id: str) -> str:
     return f"{scope.prefix}links/{_id(input_id)}/"
+
+
+def folder(scope: Scope, asset_id: str) -> str:
+    """An asset's own folder, with its final slash: its bytes and those of what was made from it."""
+    return f"{scope.prefix}media_v2/{_id(asset_id)}/"
+
+
+def trash(scope: Scope, key: str) -> str:
+    """Where gc keeps the bytes of `key` before it deletes them."""
+    return f"{scope.prefix}trash/{check(scope, key).removeprefix(scope.prefix)}"
+
+
+def from_trash(scope: Scope, key: str) -> str:
+    return scope.prefix + check(scope, key).removeprefix(f"{scope.prefix}trash/")
 
 
 def document(scope: Scope, type: str, id: str) -> str:
@@ -106,17 +132,23 @@ def from_uri(scope: Scope, text: str) -> str:
 
 
 __all__ = [
+    "SOURCE",
     "asset",
+    "assets",
     "check",
     "content",
     "document",
     "extension",
+    "folder",
+    "from_trash",
     "from_uri",
     "incoming",
     "link",
     "links",
     "record",
+    "records",
     "source",
     "tombstone",
+    "trash",
     "uri",
 ]

@@ -10,8 +10,11 @@ from artifacts.errors import InvalidMeta
 
 Fields = Mapping[str, type | tuple[type, ...]]
 NUMBER = (int, float)
+JSON_TYPES: Mapping[type, str] = {int: "integer", str: "string", bool: "boolean", list: "array", dict: "object"}
 _JSON = ("application/json",)
 _PICTURES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/avif")
+
+_VIDEOS = ("video/mp4", "video/quicktime", "video/webm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "render": Kind(
         "render",
-        ("video/mp4", "video/quicktime", "video/webm"),
+        _VIDEOS,
         {
             "profile": str,
             "duration_ms": int,
@@ -75,6 +78,11 @@ KINDS: Mapping[str, Kind] = {
         },
     ),
     "face_tracks": Kind("tracks", _JSON, {"width": int, "height": int, "tracks_count": int}),
+    "render_segment": Kind(
+        "segment", _VIDEOS, {"plan_hash": str, "index": int, "duration_ms": int, "shows_faces": bool}
+    ),
+    "thumbnail": Kind("thumbnail", _PICTURES, {"width": int, "height": int, "shows_faces": bool}),
+    "contact_sheet": Kind("sheet", _PICTURES, {"width": int, "height": int, "count": int, "shows_faces": bool}),
 }
 
 
@@ -83,6 +91,11 @@ def kind_of(name: str) -> Kind:
     if name not in KINDS:
         raise InvalidMeta(f"unknown kind {name!r}; the kinds are {', '.join(KINDS)}", "kind")
     return KINDS[name]
+
+
+def type_name(expected: type | tuple[type, ...]) -> str:
+    """A required field's type as JSON calls it."""
+    return "number" if expected == NUMBER else JSON_TYPES[expected]  # type: ignore[index]
 
 
 def check_meta(name: str, media_type: str, meta: Mapping[str, Any]) -> None:
@@ -94,12 +107,10 @@ def check_meta(name: str, media_type: str, meta: Mapping[str, Any]) -> None:
         if key not in meta:
             raise InvalidMeta(f"meta.{key} is missing: {name} requires it", f"meta.{key}")
         value = meta[key]
-        if not isinstance(value, expected) or isinstance(value, bool):
-            raise InvalidMeta(
-                f"meta.{key} is of type {type(value).__name__}, which {name} does not take", f"meta.{key}"
-            )
+        if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
+            raise InvalidMeta(f"meta.{key} must be of type {type_name(expected)}: {name} requires it", f"meta.{key}")
     if name == "mask" and not ({"selection", "source"} & meta.keys()):
         raise InvalidMeta("meta.selection or meta.source is missing: mask requires one of them", "meta.selection")
 
 
-__all__ = ["KINDS", "Kind", "check_meta", "kind_of"]
+__all__ = ["KINDS", "Kind", "check_meta", "kind_of", "type_name"]

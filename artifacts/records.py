@@ -65,10 +65,12 @@ class Record(_Stored):
     meta: JSON = field(default_factory=dict)
     start_ms: int | None = None
     end_ms: int | None = None
+    main: str | None = None
+    """For a side artifact, the id of the one that it was made beside and is deleted with."""
 
     def public(self) -> JSON:
-        """The wire's Artifact: everything but the scope, which the caller knows."""
-        hidden = ("tenant", "env")
+        """The wire's Artifact: everything but the scope, which the caller knows, and our own bookkeeping."""
+        hidden = ("tenant", "env", "main")
         return {key: value for key, value in asdict(self).items() if key not in hidden}
 
 
@@ -84,6 +86,8 @@ class Draft:
     meta: JSON
     start_ms: int | None = None
     end_ms: int | None = None
+    role: str = ""
+    """Of a side that the main artifact was made from, e.g. `composition`: it is named among the main's inputs."""
 
 
 __all__ = ["Asset", "Draft", "Record"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from artifacts import keys
 from artifacts.canonical import make_id
 from artifacts.documents import Documents
-from artifacts.errors import NotFound
+from artifacts.errors import Conflict, NotFound
 from artifacts.kinds import check_meta, kind_of
 from artifacts.records import Asset, Draft, Record
 from artifacts.scope import Scope
@@ -23,6 +24,8 @@ JSON = dict[str, Any]
 CREATE_ONLY_LIMIT = 64 << 20
 """Bytes up to this are put create-only at their key; larger ones at a key that follows from their content."""
 WINNER_WAIT_S = 5.0
+SCAN = 2000
+"""Most records that are read for one page of a listing."""
 
 
 class Registry:
@@ -36,10 +39,22 @@ class Registry:
 
     def asset(self, scope: Scope, id: str) -> Asset:
         """NotFound for an absent, malformed or foreign id."""
+        if self.store.exists(keys.tombstone(scope, id)):
+            raise NotFound
         return Asset.from_bytes(self.store.get(keys.asset(scope, id)))
 
     def asset_id(self, scope: Scope, sha256: str) -> str:
-        return make_id("asset", [scope.tenant, scope.env], sha256)
+        """The id that these bytes have or will get: after a deletion they come back under another one."""
+        return self.undeleted(scope, "asset", [scope.tenant, scope.env], sha256)
+
+    def undeleted(self, scope: Scope, prefix: str, *parts: Any) -> str:
+        """The id of the first generation without a tombstone, of what follows from its content; generation 0 is
+        not spelled out."""
+        id, generation = make_id(prefix, *parts), 0
+        while self.store.exists(keys.tombstone(scope, id)):
+            generation += 1
+            id = make_id(prefix, *parts, generation)
+        return id
 
     def receive(self, scope: Scope, max_bytes: int) -> Upload:
         """A place for an upload's bytes until they are hashed and probed."""
@@ -63,7 +78,7 @@ class Registry:
         key = keys.source(scope, id, keys.extension(media_type))
         self.store.move(keys.check(scope, upload_key), key)
         made = Asset(
-            id, kind, media_type, size_bytes, sha256, keys.uri(key), _now(), sorted(set(tags)), meta, source_ref
+            id, kind, media_type, size_bytes, sha256, keys.uri(key), now(), sorted(set(tags)), meta, source_ref
         )
 
         def unite(old: bytes | None) -> bytes:
@@ -73,15 +88,52 @@ class Registry:
             return Asset(**(vars(stored) | {"tags": sorted({*stored.tags, *tags})})).to_bytes()
 
         self.store.update(keys.asset(scope, id), unite)
-        return self.asset(scope, id)
+        if self.asset_id(scope, sha256) == id:
+            return self.asset(scope, id)
+        return self.adopt(  # deleted in between: once more, under the next generation's id
+            scope,
+            key,
+            kind=kind,
+            media_type=media_type,
+            size_bytes=size_bytes,
+            sha256=sha256,
+            meta=meta,
+            tags=tags,
+            source_ref=source_ref,
+        )
+
+    def assets(
+        self, scope: Scope, *, kind: str | None = None, tag: str | None = None, after: str = "", limit: int = 50
+    ) -> tuple[list[Asset], str | None]:
+        """A page of the assets by id, from beyond the id `after`, and the id to go on from (None: that was all).
+
+        A page may hold fewer than `limit`, and even none, while there are more: at most SCAN records are read for it.
+        """
+        prefix = keys.assets(scope)
+        ids = sorted(key.removeprefix(prefix).removesuffix(".json") for key in self.store.keys(prefix))
+        rest = ids[bisect.bisect_right(ids, after) :]
+        found: list[Asset] = []
+        for number, id in enumerate(rest, 1):
+            try:
+                asset = self.asset(scope, id)
+            except NotFound:
+                asset = None
+            if asset and kind in (None, asset.kind) and (tag is None or tag in asset.tags):
+                found.append(asset)
+            if len(found) == limit or number == SCAN:
+                return found, id if number < len(rest) else None
+        return found, None
 
     # artifacts
 
     def artifact(self, scope: Scope, id: str) -> Record:
-        """NotFound for an absent, malformed, foreign or deleted id."""
+        """NotFound for an absent, malformed, foreign or deleted id; a side goes with its main."""
         if self.store.exists(keys.tombstone(scope, id)):
             raise NotFound
-        return Record.from_bytes(self.store.get(keys.record(scope, id)))
+        record = Record.from_bytes(self.store.get(keys.record(scope, id)))
+        if record.main and self.store.exists(keys.tombstone(scope, record.main)):
+            raise NotFound
+        return record
 
     def find(self, scope: Scope, kind: str, cache_key: str) -> Record | None:
         """The artifact of a computation, if it was made: one GET of a record and a look for its tombstone."""
@@ -110,25 +162,29 @@ class Registry:
         sides: Sequence[Draft] = (),
         inputs: Sequence[JSON] = (),
         parent_asset_id: str | None = None,
-        origin: str = "computed",
     ) -> Record:
         """Make a computation's artifacts findable: the sides first, the main record last.
 
-        `inputs` are `{id, role}` each. Of several writers of one key the first wins, and all get its record.
+        `inputs` are `{id, role}` each; a side with a role joins those of the main. Of several writers of one key the
+        first wins, and all get its record. NotFound when an input was deleted meanwhile.
         """
         generation = self._generation(scope, main.kind, cache_key)
+        main_id = _id(main.kind, cache_key, generation)
+        made_from = [dict(item) for item in inputs]
 
-        def put(draft: Draft) -> Record:
+        def put(draft: Draft, inputs: Sequence[JSON], main: str | None) -> Record:
             check_meta(draft.kind, draft.media_type, draft.meta)
             id = _id(draft.kind, cache_key, generation, draft.name)
-            return self._put(scope, id, draft, inputs, parent_asset_id, origin)
+            return self._put(scope, id, draft, inputs, parent_asset_id, main)
 
         for side in sides:
-            put(side)
-        return put(main)
+            beside = put(side, inputs, main_id)
+            if side.role:
+                made_from.append({"id": beside.id, "role": side.role})
+        return put(main, made_from, None)
 
     def _put(
-        self, scope: Scope, id: str, draft: Draft, inputs: Sequence[JSON], parent: str | None, origin: str
+        self, scope: Scope, id: str, draft: Draft, inputs: Sequence[JSON], parent: str | None, main: str | None
     ) -> Record:
         """Bytes, links, then the record (create-only): a record without its bytes cannot exist."""
         folder = kind_of(draft.kind).folder or draft.kind
@@ -150,27 +206,41 @@ class Registry:
             assert isinstance(draft.data, Path)
             key = key.removesuffix(ext) + f"{sha256}.{ext}"
             self.store.create_from(key, draft.data)
-        record = Record(
-            id=id,
-            kind=draft.kind,
-            tenant=scope.tenant,
-            env=scope.env,
-            parent_asset_id=parent,
-            uri=keys.uri(key),
-            sha256=sha256,
-            size_bytes=size,
-            media_type=draft.media_type,
-            created_at=_now(),
-            inputs=[dict(item) for item in inputs],
-            origin=origin,
-            meta=dict(draft.meta),
-            start_ms=draft.start_ms,
-            end_ms=draft.end_ms,
+        return self.publish(
+            Record(
+                id=id,
+                kind=draft.kind,
+                tenant=scope.tenant,
+                env=scope.env,
+                parent_asset_id=parent,
+                uri=keys.uri(key),
+                sha256=sha256,
+                size_bytes=size,
+                media_type=draft.media_type,
+                created_at=now(),
+                inputs=[dict(item) for item in inputs],
+                meta=dict(draft.meta),
+                start_ms=draft.start_ms,
+                end_ms=draft.end_ms,
+                main=main,
+            )
         )
-        for item in inputs:
-            self.store.create(keys.link(scope, item["id"], id), b"")
-        if not self.store.create(keys.record(scope, id), record.to_bytes()):
-            return Record.from_bytes(self.store.get(keys.record(scope, id)))
+
+    def publish(self, record: Record) -> Record:
+        """Links, then the record, whose bytes are there; of several writers the first wins.
+
+        The links come before the look for tombstones, as a deletion puts its tombstone before it lists the links: of
+        the two that meet, one sees the other. NotFound when an input or the parent was deleted.
+        """
+        scope = Scope(record.tenant, record.env)
+        sources = dict.fromkeys([*(item["id"] for item in record.inputs), *filter(None, [record.parent_asset_id])])
+        for id in sources:
+            self.store.create(keys.link(scope, id, record.id), b"")
+        for id in sources:
+            if self.store.exists(keys.tombstone(scope, id)):
+                raise NotFound
+        if not self.store.create(keys.record(scope, record.id), record.to_bytes()):
+            return Record.from_bytes(self.store.get(keys.record(scope, record.id)))
         return record
 
     def _winner(self, scope: Scope, id: str) -> Record | None:
@@ -185,9 +255,50 @@ class Registry:
                 time.sleep(0.05)
 
     def delete(self, scope: Scope, id: str) -> None:
-        """Put the tombstone: from now on the id is as absent as one that never was."""
-        self.artifact(scope, id)
+        """Put the tombstone: from now on the id, and those of its sides, are as absent as ones that never were.
+
+        Conflict for a side. What was made from the artifact stays.
+        """
+        main = self.artifact(scope, id).main
+        if main:
+            raise Conflict(f"{id} was made beside {main} and is deleted with it: DELETE {main}", "id")
         self.store.create(keys.tombstone(scope, id), b"")
+
+    def delete_asset(self, scope: Scope, id: str, *, cascade: bool = False) -> int:
+        """Delete the asset, with all that was made from it when `cascade`; how many artifacts went with it.
+
+        Conflict with their count when there are some and `cascade` is not set.
+        """
+        self.asset(scope, id)
+        standing = len(self.descendants(scope, id))
+        if standing and not cascade:
+            raise Conflict(
+                f"{standing} artifacts were made from this asset: add ?cascade=true to delete them too", count=standing
+            )
+        self.store.create(keys.tombstone(scope, id), b"")
+        for child, record in self._descend(scope, id):  # of work that raced with this deletion, its results too
+            self.store.create(keys.tombstone(scope, child), b"")
+            if record and record.main:  # a side whose main never came: the next computation makes both anew
+                self.store.create(keys.tombstone(scope, record.main), b"")
+        return standing
+
+    def descendants(self, scope: Scope, id: str) -> list[Record]:
+        """What was made from an asset or artifact, directly or through others, itself left out."""
+        return [record for _, record in self._descend(scope, id) if record]
+
+    def _descend(self, scope: Scope, id: str) -> Iterator[tuple[str, Record | None]]:
+        """Each descendant once, before its own children are looked for; None: deleted, or its record never came."""
+        pending, seen = [id], {id}
+        while pending:
+            for child in self.children(scope, pending.pop()):
+                if child not in seen:
+                    seen.add(child)
+                    pending.append(child)
+                    try:
+                        record: Record | None = self.artifact(scope, child)
+                    except NotFound:
+                        record = None
+                    yield child, record
 
     def read(self, scope: Scope, item: Record | Asset) -> bytes:
         return self.store.get(self.key(scope, item))
@@ -234,8 +345,9 @@ def _sha256(data: bytes | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _now() -> str:
+def now() -> str:
+    """UTC, ISO 8601, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "now"]

@@ -6,6 +6,7 @@ file and its folder, and an update takes a lock file and an atomic rename (both 
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import hashlib
 import os
@@ -14,11 +15,20 @@ import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlparse
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, NotFoundError, NotModifiedError, PreconditionError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    NotFoundError,
+    NotModifiedError,
+    NotSupportedError,
+    PreconditionError,
+)
 from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
 from artifacts.errors import NotFound, UnsuitableStore, VersionConflict
@@ -27,6 +37,18 @@ SWAP_ATTEMPTS = 64
 LOCKS = 64
 CHUNK = 1 << 20
 MISSING = (FileNotFoundError, NotFoundError)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored object."""
+
+    key: str
+    size: int
+    """In bytes."""
+    since: float
+    """Seconds since the epoch."""
 
 
 class Store:
@@ -44,18 +66,25 @@ class Store:
         elif parsed.scheme == "memory":
             self._objects = MemoryStore()
         else:
-            self._objects = from_url(url)
+            try:
+                self._objects = from_url(url)
+            except (ValueError, BaseError) as error:
+                raise UnsuitableStore(f"ARTIFACT_STORE_URL {url!r} cannot be opened: {error}") from None
         self._synced: set[Path] = set()
         self._probe()
 
     def _probe(self) -> None:
         """UnsuitableStore unless a create-only put refuses the second writer."""
         key = f"system/probe/{secrets.token_hex(8)}"
-        if not self.create(key, b"1") or self.create(key, b"2"):
+        try:
+            suitable = self.create(key, b"1") and not self.create(key, b"2")
+        except (NotImplementedError, NotSupportedError):
+            suitable = False
+        self.delete(key)
+        if not suitable:
             raise UnsuitableStore(
                 "the store has no create-only put, without which two writers could overwrite each other"
             )
-        obstore.delete(self._objects, key)
 
     # reading
 
@@ -97,19 +126,49 @@ class Store:
             for item in batch:
                 yield item["path"]
 
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """What lies under a prefix, and since when.
+
+        On `file://` since the inode last changed: a hard link or a rename is new, though its bytes are older.
+        """
+        for batch in obstore.list(self._objects, prefix):
+            for item in batch:
+                since = item["last_modified"].timestamp()
+                if self.root is not None:
+                    try:
+                        since = (self.root / item["path"]).stat().st_ctime
+                    except FileNotFoundError:
+                        continue
+                yield Entry(item["path"], item["size"], since)
+
+    async def aside(self, function: Callable[..., T], *args: Any, **named: Any) -> T:
+        """Call what blocks on this store: in place where that takes microseconds, else in a thread."""
+        if self.is_local:
+            return function(*args, **named)
+        return await asyncio.to_thread(function, *args, **named)
+
     def local_path(self, key: str) -> Path | None:
         """The file behind a key, on `file://` alone. Never write to it."""
         return self.root / key if self.root is not None else None
 
     def copy_to(self, key: str, path: Path) -> None:
         """Stream the bytes into a file; NotFound."""
+        chunks = self.chunks(key)
+        with path.open("wb") as file:
+            file.writelines(chunks)
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """The bytes, a chunk at a time; NotFound."""
         try:
             stream = obstore.get(self._objects, key).stream(min_chunk_size=CHUNK)
         except MISSING:
             raise NotFound from None
-        with path.open("wb") as file:
-            for chunk in stream:
-                file.write(chunk)
+        return (bytes(chunk) for chunk in stream)
+
+    def head(self, key: str, size: int) -> bytes:
+        """The first bytes, `size` at most; NotFound."""
+        length = min(size, self.size(key))
+        return bytes(obstore.get_range(self._objects, key, start=0, end=length)) if length else b""
 
     # writing
 
@@ -123,7 +182,7 @@ class Store:
         return True
 
     def create_from(self, key: str, path: Path) -> None:
-        """Put a large file, by hard link where that can be. Its key must follow from its content: it may be overwritten."""
+        """Put a large file, by hard link where that can be. Its key follows from its content: it may be rewritten."""
         if self.root is not None:
             target = self.root / key
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -248,6 +307,18 @@ class Upload:
         self.store.delete(self.key)
 
 
+def refuse_unshared(url: str, nodes: int, allow_local: bool) -> None:
+    """UnsuitableStore for one that the replicas of a cluster of this many nodes would not share."""
+    scheme = urlparse(url).scheme
+    if scheme == "memory":
+        raise UnsuitableStore("memory:// is for tests: each replica would have a store of its own")
+    if scheme == "file" and nodes > 1 and not allow_local:
+        raise UnsuitableStore(
+            f"a file:// store on a cluster of {nodes} nodes: name an object store (s3://, gs://, az://), or set "
+            "ALLOW_LOCAL_STORE=1 when all of them mount that folder"
+        )
+
+
 _THREAD_LOCKS = [threading.Lock() for _ in range(LOCKS)]
 
 
@@ -259,4 +330,4 @@ def _fsync(path: Path) -> None:
         os.close(handle)
 
 
-__all__ = ["Store", "Upload"]
+__all__ = ["Entry", "Store", "Upload", "refuse_unshared"]

@@ -23,6 +23,9 @@ class Settings(BaseSettings):
     artifact_store_url: str = Field(
         "", description="`file:///…`; empty: MATTEBOX_HOME/artifacts. `memory://` in tests."
     )
+    allow_local_store: bool = Field(
+        False, description="A `file://` store although prod is served, or the cluster has more than one node."
+    )
     served_envs: str = Field("dev,test,staging,local", description="The envs that this process serves, with commas.")
     auth_mode: Literal["headers", "keys"] = Field(
         "headers", description="`headers`: the scope headers are believed. `keys`: API keys are asked for."
@@ -60,6 +63,7 @@ class Settings(BaseSettings):
 
     video_region_backend: str = Field("opencv_face_detector", description="Default detector.")
     video_regions_min_confidence: float = Field(0.5, ge=0, le=1, description="Default least confidence of a face.")
+    video_visual_meta_backend: str = Field("opencv_visual_meta", description="Default backend of visual meta.")
     video_captions_backend: str = Field("whisper_openai", description="Default speech backend.")
     video_captions_model: str = Field("tiny", description="Default Whisper model.")
     video_captions_device: Device = Field("cpu", description="Where speech runs.")
@@ -117,6 +121,16 @@ class Settings(BaseSettings):
     @property
     def keys_file(self) -> Path:
         return Path(self.api_keys_file) if self.api_keys_file else self.mattebox_home / "api_keys.json"
+
+    @model_validator(mode="after")
+    def _lasting(self) -> Self:
+        """A store on one machine's disk is no place for prod, unless the operator says that it is."""
+        if "prod" in self.envs and self.store_url.startswith("file:") and not self.allow_local_store:
+            raise ValueError(
+                "SERVED_ENVS holds prod and ARTIFACT_STORE_URL is a file:// store on one machine: name an object store "
+                "(s3://, gs://, az://), or set ALLOW_LOCAL_STORE=1 when that disk is backed up"
+            )
+        return self
 
     @property
     def store_url(self) -> str:

@@ -14,7 +14,7 @@ from PIL import Image
 from demo.speech import say
 
 WIDTH, HEIGHT, FPS = 640, 360, 25
-SENTENCE = "Every face in this clip is covered. These words were written by a machine that listened."
+SENTENCE = "Hello. This is a short film about a rocket. Every face in it has been covered."
 Frames = Callable[[int], Iterator[np.ndarray]]
 
 

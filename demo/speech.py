@@ -6,8 +6,9 @@ import ctypes
 
 import numpy as np
 
-RETRIEVE, UTF8 = 1, 1
-"""espeak-ng's AUDIO_OUTPUT_RETRIEVAL and espeakCHARS_UTF8 (its speak_lib.h)."""
+RETRIEVE, UTF8, RATE = 1, 1, 1
+"""espeak-ng's AUDIO_OUTPUT_RETRIEVAL, espeakCHARS_UTF8 and espeakRATE (its speak_lib.h)."""
+WORDS_A_MINUTE = 140
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
 
@@ -32,6 +33,7 @@ def say(text: str, voice: str = "en-us") -> tuple[np.ndarray, int] | None:
         return None
     library.espeak_SetSynthCallback(collect)
     library.espeak_SetVoiceByName(voice.encode())
+    library.espeak_SetParameter(RATE, WORDS_A_MINUTE, 0)
     data = text.encode()
     library.espeak_Synth(data, len(data) + 1, 0, 1, 0, UTF8, None, None)
     library.espeak_Synchronize()

@@ -89,7 +89,7 @@ class Walk:
             "artifact_id": self.made["picture"]["artifact_id"],
             "mask_artifact_id": self.made["mask"]["artifact_id"],
             "scale": 0.3,
-            "position": [0, 8],
+            "position": [0, 248],
         }
         tracks = [track for track in sequence["tracks"] if track["kind"] != "overlay"]
         return {"tracks": [*tracks, {"kind": "overlay", "clips": [overlay]}]}

@@ -1,117 +1,16 @@
-"""The answers on the wire, as published in OpenAPI. Clients ignore fields that are not named here."""
+"""The answers of operations and of the timeline on the wire, as published in OpenAPI."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from deployments.engines.video_captions.models import Cue, Segment
-
-JSON = dict[str, Any]
-Cache = Literal["hit", "miss"]
-
-
-class Answer(BaseModel):
-    """Base: a field that is left out is absent, never null."""
-
-
-class Told(Answer):
-    """What the caller should know."""
-
-    message: str
-    field: str | None = None
-    given: Any = None
-    used: Any = None
-
-
-class Made(Answer):
-    """What every answer that made or found an artifact carries."""
-
-    cache: Cache
-    warnings: list[Told]
-
-
-class Problem(Answer):
-    """What went wrong."""
-
-    code: str = Field(description="docs/errors.md lists them.")
-    message: str = Field(description="What is wrong, and what to do.")
-    http_status: int
-    request_id: str
-    details: JSON = Field(description="`field` is the JSON path of a bad field.")
-
-
-class Error(Answer):
-    """The body of every answer other than success."""
-
-    error: Problem
-
-
-class Asset(Answer):
-    """An upload."""
-
-    id: str
-    kind: Literal["image", "video", "audio"]
-    media_type: str
-    size_bytes: int
-    sha256: str
-    width: int | None = None
-    height: int | None = None
-    duration_ms: int | None = None
-    fps: float | None = None
-    audio_channels: int | None = None
-    sample_rate: int | None = None
-    codec_info: Any = None
-    tags: list[str]
-    meta: JSON
-    created_at: str
-
-
-class Input(Answer):
-    id: str
-    role: str
-
-
-class Artifact(Answer):
-    """The record of immutable bytes."""
-
-    id: str
-    kind: str
-    parent_asset_id: str | None
-    uri: str
-    sha256: str
-    size_bytes: int
-    media_type: str
-    start_ms: int | None = None
-    end_ms: int | None = None
-    inputs: list[Input]
-    origin: Literal["computed", "registered"]
-    meta: JSON
-    created_at: str
-
-
-class AssetAndArtifacts(Answer):
-    asset: Asset
-    artifacts: list[Artifact]
-
-
-class Node(Answer):
-    id: str
-    kind: str
-    label: str
-
-
-class Edge(Answer):
-    source: str = Field(alias="from")
-    target: str = Field(alias="to")
-    role: str
-
-
-class Lineage(Answer):
-    nodes: list[Node]
-    edges: list[Edge]
+from deployments.answer import JSON, Answer, Cache, Made
+from deployments.engines.video_captions.models import Cue
+from deployments.engines.video_mask.models import VideoMask
+from deployments.engines.video_regions.models import RegionSummary
 
 
 class ImageRender(Made):
@@ -133,25 +32,40 @@ class ImageMask(Made):
     meta: JSON
 
 
-class Region(Answer):
-    time_ms: int
-    region: str
-    mask_artifact_id: str
-    box: list[float] = Field(min_length=4, max_length=4, description="x, y, width, height in 0..1.")
-    confidence: float = Field(ge=0, le=1)
-    track_id: Any
-
-
-class RegionSummary(Answer):
-    asset_id: str
-    entries: list[Region]
-    tracks: Any
-    meta: JSON
-
-
 class Regions(Made):
     summary_artifact_id: str
     summary: RegionSummary
+
+
+class MadeVisualMeta(Made):
+    visual_meta_artifact_id: str
+    uri: str
+    meta: JSON
+
+
+class Crop(Answer):
+    """The crop of one shot."""
+
+    start_ms: int
+    end_ms: int
+    crop: list[int] = Field(min_length=4, max_length=4, description="x, y, width, height in pixels.")
+    reason: Literal["subject", "center"]
+    samples: int = Field(ge=0, description="In which a subject is seen.")
+    inside: float | None = Field(description="Share of the samples whose subject's center lies in the crop.")
+
+
+class Reframe(Made):
+    visual_meta_artifact_id: str
+    asset_id: str
+    aspect_ratio: str
+    width: int
+    height: int
+    method: str
+    suggestions: list[Crop]
+
+
+class MadeVideoMask(Made, VideoMask):
+    pass
 
 
 class Captions(Made):
@@ -159,11 +73,6 @@ class Captions(Made):
     language: str
     cues: list[Cue]
     meta: JSON
-
-
-class CaptionsJson(Answer):
-    segments: list[Segment]
-    cues: list[Cue]
 
 
 class Anonymised(Made):
@@ -225,10 +134,28 @@ class Sequence(Answer):
     automation: list[JSON]
 
 
+class Project(Answer):
+    """The document; its version is also the ETag."""
+
+    id: str
+    name: str | None
+    sequence_ids: list[str]
+    version: int = Field(ge=1)
+
+
+class Filters(Answer):
+    """A filter stack, in order."""
+
+    filters: list[JSON]
+
+
 ANSWERS: Mapping[str, type[Answer]] = {
     "image_render": ImageRender,
     "image_masks": ImageMask,
     "video_regions": Regions,
+    "video_visual_meta": MadeVisualMeta,
+    "video_reframe_suggestion": Reframe,
+    "video_masks": MadeVideoMask,
     "video_captions": Captions,
     "video_anonymise": Anonymised,
     "video_render": Render,
@@ -236,14 +163,4 @@ ANSWERS: Mapping[str, type[Answer]] = {
 }
 """By operation; a route names its own."""
 
-__all__ = [
-    "ANSWERS",
-    "Answer",
-    "Artifact",
-    "Asset",
-    "AssetAndArtifacts",
-    "CaptionsJson",
-    "Error",
-    "Lineage",
-    "Sequence",
-]
+__all__ = ["ANSWERS", "Filters", "Project", "Sequence"]

@@ -9,6 +9,7 @@ AppError
 │   └── InvalidMeta       an unknown kind of artifact, or meta that its kind does not take
 ├── Unauthorized          no API key, or one that is not known
 ├── Forbidden             the API key is for another scope, or lacks the right
+├── RemoteFetchOff        media is not fetched from addresses here
 ├── PrefixViolation       a key outside the caller's own prefix
 ├── ScopeMismatch         the body names another scope than the headers
 ├── EnvNotServed          this process does not serve that env
@@ -18,11 +19,13 @@ AppError
 │   ├── MissingDependency an artifact that has to be made first is not there
 │   ├── WrongAsset        the artifact belongs to another asset
 │   └── StubDependency    the artifact was made by a stub
+├── PreconditionRequired  a change without If-Match
 ├── PreconditionFailed    If-Match names another version
 ├── PayloadTooLarge       the body exceeds its cap
 ├── RangeNotSatisfiable   the Range lies outside the content
 ├── UnsupportedMedia      the bytes are of no kind that is served
 ├── UndecodableMedia      the bytes claim a kind and cannot be decoded, or decode beyond a cap
+├── ResidualFaces         a face was found in a render that hides faces
 ├── BackendUnavailable    a dependency or its weights are missing
 ├── Busy                  over a limit; try again later
 ├── WorkerLost            the replica died during the work, twice
@@ -37,6 +40,7 @@ from typing import Any, ClassVar
 from pydantic import ValidationError
 
 import artifacts.errors as registry
+from artifacts.records import Draft
 from configs.models import WeightsMissing
 
 JSON = dict[str, Any]
@@ -132,6 +136,12 @@ class EnvNotServed(AppError):
     code, status = "env_not_served", 403
 
 
+class RemoteFetchOff(AppError):
+    """Media is not fetched from addresses here; the message says how to send it."""
+
+    code, status = "remote_fetch_off", 403
+
+
 class NotFound(AppError):
     """Nothing with that id in the caller's scope."""
 
@@ -174,6 +184,12 @@ class PreconditionFailed(AppError):
     code, status = "precondition_failed", 412
 
 
+class PreconditionRequired(AppError):
+    """A change without If-Match; the ETag of a GET is what it takes."""
+
+    code, status = "precondition_required", 428
+
+
 class PayloadTooLarge(AppError):
     """The body exceeds its cap."""
 
@@ -196,6 +212,17 @@ class UndecodableMedia(AppError):
     """The bytes claim a kind and cannot be decoded, or would decode beyond a cap."""
 
     code, status = "undecodable_media", 422
+
+
+class ResidualFaces(AppError):
+    """A face was found in a render that hides faces; the report that details names says where."""
+
+    code, status = "residual_faces", 422
+
+    def __init__(self, message: str, *, report: Draft | None = None, **details: Any) -> None:
+        """`report` is committed by the host, which adds its id to the details; it does not cross to the caller."""
+        super().__init__(message, **details)
+        self.report = report
 
 
 class Busy(AppError):
@@ -234,6 +261,7 @@ FOREIGN: Mapping[type[Exception], type[AppError]] = {
     registry.NotFound: NotFound,
     registry.PrefixViolation: PrefixViolation,
     registry.InvalidMeta: InvalidMeta,
+    registry.Conflict: Conflict,
     registry.VersionConflict: PreconditionFailed,
     registry.UnsuitableStore: Internal,
     WeightsMissing: BackendUnavailable,
@@ -254,7 +282,8 @@ def as_app_error(error: BaseException, body: Any = None) -> AppError:
         return InvalidRequest(f"{path or 'body'}: {reason}{more}", field=path or None)
     for kind, ours in FOREIGN.items():
         if isinstance(error, kind):
-            return ours(str(error), field=getattr(error, "field", None))
+            count = getattr(error, "count", None)
+            return ours(str(error), field=getattr(error, "field", None), **({} if count is None else {"count": count}))
     return Internal("something went wrong on our side; the request id finds it in the logs")
 
 

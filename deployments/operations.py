@@ -17,14 +17,27 @@ from deployments.dispatch import Dispatch
 from deployments.engines.image_core.plan import OPERATIONS as IMAGE_CORE
 from deployments.engines.video_anonymise.plan import OPERATION as VIDEO_ANONYMISE
 from deployments.engines.video_captions.plan import OPERATION as VIDEO_CAPTIONS
+from deployments.engines.video_mask.plan import OPERATION as VIDEO_MASKS
 from deployments.engines.video_regions.plan import OPERATION as VIDEO_REGIONS
 from deployments.engines.video_render.plan import OPERATION as VIDEO_RENDER
+from deployments.engines.video_visual_meta.plan import OPERATION as VIDEO_VISUAL_META
+from deployments.engines.video_visual_meta.reframe import OPERATION as VIDEO_REFRAME
 from deployments.errors import AppError, as_app_error
 from deployments.operation import JSON, Context, Input, Operation, Plan, Warning
 from deployments.waiting import following
 
 OPERATIONS: Mapping[str, Operation] = {
-    row.name: row for row in (*IMAGE_CORE, VIDEO_REGIONS, VIDEO_CAPTIONS, VIDEO_ANONYMISE, VIDEO_RENDER)
+    row.name: row
+    for row in (
+        *IMAGE_CORE,
+        VIDEO_REGIONS,
+        VIDEO_VISUAL_META,
+        VIDEO_REFRAME,
+        VIDEO_MASKS,
+        VIDEO_CAPTIONS,
+        VIDEO_ANONYMISE,
+        VIDEO_RENDER,
+    )
 }
 """Every operation by name. HTTP routes, handle methods and dry runs are made from it."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from artifacts import Registry
+from artifacts import Record, Registry
+from artifacts.errors import NotFound
 from deployments.operation import JSON, Context
 
 if TYPE_CHECKING:
@@ -54,19 +56,30 @@ class Route:
     body: type[BaseModel] | None = None
     """The JSON body, where there is one; its `example` is documented, and run by a test."""
     form: JSON = field(default_factory=dict)
-    """The JSON schema of a multipart body."""
+    """The JSON schema of a multipart body; its fields' examples are run with a file."""
     example: JSON = field(default_factory=dict)
     """Of the body. Ids in it, and in `params` and `query`, end in `_aaaaaaaa`; a test puts real ones there."""
     params: Mapping[str, str] = field(default_factory=dict)
     """An example for each of the path's parameters."""
     query: Mapping[str, JSON] = field(default_factory=dict)
     """JSON schemas, each with an `example`, of the query's parameters."""
+    if_match: bool = False
+    """Whether the header If-Match is required: changes of a document that are no POST."""
     answer: type[BaseModel] | None = None
-    """The JSON of a success (deployments/answers.py); None where `produces` is not JSON."""
+    """The JSON of a success (deployments/answer.py, answers.py); None where `produces` is not JSON."""
     status: int = 200
     """Of a success."""
     produces: str = "application/json"
     """The media type of a success."""
 
 
-__all__ = ["AsyncIterator", "Call", "Reply", "Route"]
+async def artifact(call: Call, kind: str) -> Record:
+    """The artifact that the path names; NotFound, always the same, for an id that is malformed, absent, another
+    tenant's or of another kind."""
+    record = await asyncio.to_thread(call.registry.artifact, call.context.scope, call.params["id"])
+    if record.kind != kind:
+        raise NotFound
+    return record
+
+
+__all__ = ["AsyncIterator", "Call", "Reply", "Route", "artifact"]

@@ -307,6 +307,17 @@ def _fill_reference(
 
 
 __all__ = [
-    "Cells", "Ellipse", "Plane", "Planes", "Style", "circumscribe", "grid", "paint", "paint_reference", "quantise",
-    "rectangle", "reduce", "reduce_reference",
+    "Cells",
+    "Ellipse",
+    "Plane",
+    "Planes",
+    "Style",
+    "circumscribe",
+    "grid",
+    "paint",
+    "paint_reference",
+    "quantise",
+    "rectangle",
+    "reduce",
+    "reduce_reference",
 ]

@@ -164,6 +164,15 @@ masked_normal_on_general = _normal_loop(opaque=False, masked=True)
 
 
 __all__ = [
-    "INLINE", "TILE", "TO_UNIT", "alpha_of", "blend_on_general", "blend_on_opaque", "channel",
-    "masked_normal_on_general", "masked_normal_on_opaque", "normal_on_general", "normal_on_opaque",
+    "INLINE",
+    "TILE",
+    "TO_UNIT",
+    "alpha_of",
+    "blend_on_general",
+    "blend_on_opaque",
+    "channel",
+    "masked_normal_on_general",
+    "masked_normal_on_opaque",
+    "normal_on_general",
+    "normal_on_opaque",
 ]

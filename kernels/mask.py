@@ -122,6 +122,14 @@ def to_bytes(coverage: np.ndarray) -> np.ndarray:
 
 
 __all__ = [
-    "FillRule", "alpha", "ellipse_points", "luminance", "polygon_coverage", "polygon_coverage_reference",
-    "rectangle_points", "to_bytes", "turned", "unit_circle",
+    "FillRule",
+    "alpha",
+    "ellipse_points",
+    "luminance",
+    "polygon_coverage",
+    "polygon_coverage_reference",
+    "rectangle_points",
+    "to_bytes",
+    "turned",
+    "unit_circle",
 ]

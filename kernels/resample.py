@@ -138,7 +138,8 @@ def _warp_tensor(source: np.ndarray, matrix: np.ndarray, shape: tuple[int, ...],
     for dy in offsets:
         for dx in offsets:
             y, x = torch.meshgrid(
-                torch.arange(shape[0], dtype=torch.float64) + dy, torch.arange(shape[1], dtype=torch.float64) + dx,
+                torch.arange(shape[0], dtype=torch.float64) + dy,
+                torch.arange(shape[1], dtype=torch.float64) + dx,
                 indexing="ij",
             )
             u = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] - 0.5
@@ -201,5 +202,12 @@ def warm() -> None:
 
 
 __all__ = [
-    "is_opaque", "premultiplied", "resize", "resize_reference", "straight", "warm", "warp", "warp_reference",
+    "is_opaque",
+    "premultiplied",
+    "resize",
+    "resize_reference",
+    "straight",
+    "warm",
+    "warp",
+    "warp_reference",
 ]

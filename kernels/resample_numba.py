@@ -16,7 +16,11 @@ SHARPNESS = np.float32(-0.5)  # Catmull-Rom
 FULL = np.float32(255)
 
 _OPTIONS: dict[str, Any] = {
-    "fastmath": True, "boundscheck": False, "error_model": "numpy", "nogil": True, "cache": True,
+    "fastmath": True,
+    "boundscheck": False,
+    "error_model": "numpy",
+    "nogil": True,
+    "cache": True,
 }
 
 

@@ -19,7 +19,7 @@ Method = Callable[..., Awaitable[Any]]
 
 
 class HandleFace:
-    """Methods of `serve.get_app_handle("mattebox")`: `await handle.image_render.remote({…}, context={…})`.
+    """What `serve.get_app_handle("mattebox")` offers: `handle.image_render.remote({…}, context={…})`.
 
     `context` is `{tenant_id, env, user_id?, request_id?}`, not authenticated: handles trust the cluster. A failure
     is a `RuntimeError({"error": {…}})`, readable as `(getattr(e, "cause", None) or e).args[0]`.

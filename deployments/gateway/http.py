@@ -17,6 +17,9 @@ from configs.settings import Settings
 from deployments import metrics
 from deployments.body import read_json
 from deployments.engines.video_captions.routes import ROUTES as CAPTIONS
+from deployments.engines.video_mask.routes import ROUTES as MASKS
+from deployments.engines.video_regions.routes import ROUTES as REGIONS
+from deployments.engines.video_visual_meta.routes import ROUTES as VISUAL_META
 from deployments.errors import (
     AppError,
     Internal,
@@ -39,7 +42,7 @@ from deployments.timeline.routes import ROUTES as TIMELINE
 
 log = logging.getLogger(__name__)
 
-ROUTES: tuple[Route, ...] = (*MEDIA, *TIMELINE, *CAPTIONS)
+ROUTES: tuple[Route, ...] = (*MEDIA, *TIMELINE, *CAPTIONS, *REGIONS, *VISUAL_META, *MASKS)
 AT_THE_DOOR = (401, 403, 429)
 Endpoint = Callable[[Request], Awaitable[Response]]
 

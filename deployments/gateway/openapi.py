@@ -9,12 +9,28 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from deployments.answers import ANSWERS, Error
+from deployments.answer import Error
+from deployments.answers import ANSWERS
 from deployments.operation import JSON, Operation
 from deployments.route import Route
 
 REF = "#/components/schemas/{model}"
 SCOPE = ({"$ref": "#/components/parameters/tenant"}, {"$ref": "#/components/parameters/env"})
+
+
+def _header(name: str, description: str, example: str, pattern: str = "") -> JSON:
+    schema = {"type": "string"} | ({"pattern": pattern} if pattern else {})
+    return {
+        "name": name,
+        "in": "header",
+        "required": True,
+        "description": description,
+        "schema": schema,
+        "example": example,
+    }
+
+
+IF_MATCH = _header("If-Match", "The sequence's ETag; `*` for any version.", "*", r'^(\*|"[0-9]{1,15}")$')
 PARAMETER = re.compile(r"\{(\w+)\}")
 FREE = {
     "/healthz": "Whether this process answers",
@@ -93,12 +109,13 @@ def _operation(row: Route, names: Any) -> JSON:
             "default": {"$ref": "#/components/responses/Error"},
         },
     }
+    content: JSON = {}
     if row.body:
-        content = {"schema": names[row.body, "validation"]} | ({"example": row.example} if row.example else {})
-        said["requestBody"] = {"required": True, "content": {"application/json": content}}
-    elif row.form:
-        said["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": row.form}}}
-    return said
+        example = {"example": row.example} if row.example else {}
+        content["application/json"] = {"schema": names[row.body, "validation"]} | example
+    if row.form:
+        content["multipart/form-data"] = {"schema": row.form}
+    return said | ({"requestBody": {"required": True, "content": content}} if content else {})
 
 
 def _success(row: Route, names: Any) -> JSON:
@@ -107,7 +124,7 @@ def _success(row: Route, names: Any) -> JSON:
 
 
 def _parameters(row: Route) -> list[JSON]:
-    """The path's and the query's, each with its example."""
+    """The path's, the query's and If-Match, each with its example."""
     found = []
     for name in PARAMETER.findall(row.path):
         example = {"example": row.params[name]} if name in row.params else {}
@@ -116,23 +133,11 @@ def _parameters(row: Route) -> list[JSON]:
         kept = {key: value for key, value in schema.items() if key != "example"}
         example = {"example": schema["example"]} if "example" in schema else {}
         found.append({"name": name, "in": "query", "required": False, "schema": kept, **example})
-    return found
+    return [*found, IF_MATCH] if row.if_match else found
 
 
 def _title(name: str) -> str:
     return name.replace("_", " ").capitalize()
-
-
-def _header(name: str, description: str, example: str, pattern: str = "") -> JSON:
-    schema = {"type": "string"} | ({"pattern": pattern} if pattern else {})
-    return {
-        "name": name,
-        "in": "header",
-        "required": True,
-        "description": description,
-        "schema": schema,
-        "example": example,
-    }
 
 
 __all__ = ["FREE", "as_routes", "document", "install_openapi"]

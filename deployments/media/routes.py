@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
 
-from artifacts import Asset, Record, Registry
+from pydantic import Field
+
+from artifacts import Asset, Record, Registry, Scope
+from artifacts.canonical import is_id
 from artifacts.errors import NotFound
-from deployments.answers import Artifact as ArtifactAnswer
-from deployments.answers import Asset as AssetAnswer
-from deployments.answers import AssetAndArtifacts, Lineage
-from deployments.errors import PayloadTooLarge, RangeNotSatisfiable, UnsupportedMedia
+from artifacts.kinds import KINDS, type_name
+from deployments.answer import Artifact as ArtifactAnswer
+from deployments.answer import Asset as AssetAnswer
+from deployments.answer import AssetAndArtifacts, Assets, Deleted, DeletedAsset, Kinds, Lineage, Registered
+from deployments.body import Body, check_body, read_json
+from deployments.errors import InvalidRequest, PayloadTooLarge, RangeNotSatisfiable, RemoteFetchOff, UnsupportedMedia
+from deployments.media.lineage import lineage, mermaid
 from deployments.media.multipart import read_multipart
+from deployments.media.register import RegisterKey, register_artifact
 from deployments.media.sniff import sniff
 from deployments.operation import JSON, Context
 from deployments.operations import Runner
@@ -31,11 +39,15 @@ INLINE = (
     "audio/",
 )
 """What a browser may show in place; everything else is a download."""
+PAGE, MAX_PAGE = 50, 200
+"""Assets of a page: unless asked for, and at most."""
 PROBED = ("width", "height", "duration_ms", "fps", "audio_channels", "sample_rate", "codec_info")
 
 
 async def upload(call: Call) -> Reply:
     """`POST /media-v2/assets`: multipart, streamed to the store, hashed on the way, probed by a replica."""
+    if call.request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
+        return await _fetch(call)
     receiving = call.registry.receive(call.context.scope, call.settings.max_upload_bytes)
 
     async def sink(data: bytes) -> None:
@@ -44,11 +56,26 @@ async def upload(call: Call) -> Reply:
 
     try:
         fields = await read_multipart(call.request.headers.get("content-type", ""), call.request.stream(), sink)
+        check_body(call.context, {name: values[0] for name, values in fields.items()})
         asset = await adopt(call.runner, call.context, receiving, fields)
     except BaseException:
         await receiving.abandon()
         raise
     return Reply(asset_json(asset), 201)
+
+
+class FetchRequest(Body):
+    """The older form of an upload: an address instead of bytes."""
+
+    source_uri: str = Field(min_length=1, max_length=2048)
+    kind: str | None = None
+    tags: list[str] | str | None = None
+    source_ref: str | None = None
+
+
+async def _fetch(call: Call) -> Reply:
+    FetchRequest.model_validate(await read_json(call))
+    raise RemoteFetchOff("media is not fetched from addresses here: send the bytes as multipart/form-data, part `file`")
 
 
 async def adopt(runner: Runner, context: Context, receiving: Any, fields: dict[str, list[str]]) -> Asset:
@@ -60,7 +87,9 @@ async def adopt(runner: Runner, context: Context, receiving: Any, fields: dict[s
             "these bytes are no picture, video or sound that is served; docs/artifacts.md lists them"
         )
     meta = await runner.probe(context.scope, receiving.key, found.kind, found.media_type)
-    return runner.registry.adopt(
+    registry = runner.registry
+    return await registry.store.aside(
+        registry.adopt,
         context.scope,
         receiving.key,
         kind=found.kind,
@@ -93,73 +122,100 @@ def asset_json(asset: Asset) -> JSON:
 
 async def get_asset(call: Call) -> Reply:
     """`GET /media-v2/assets/{id}`: the asset, and the artifacts made from it."""
-    scope, id = call.context.scope, call.params["id"]
-    asset = call.registry.asset(scope, id)
-    made = []
-    for child in call.registry.children(scope, id):
-        record = _artifact(call.registry, call.context, child)
-        if record:
-            made.append(record.public())
-    return Reply({"asset": asset_json(asset), "artifacts": made})
+    registry, scope, id = call.registry, call.context.scope, call.params["id"]
+
+    def look() -> JSON:
+        asset = registry.asset(scope, id)
+        made = [_artifact(registry, scope, child) for child in registry.children(scope, id)]
+        return {"asset": asset_json(asset), "artifacts": [record.public() for record in made if record]}
+
+    return Reply(await registry.store.aside(look))
+
+
+async def list_assets(call: Call) -> Reply:
+    """`GET /media-v2/assets?kind=&tag=&limit=&cursor=`: a page, by id; `next_cursor` is null after the last."""
+    asked = call.request.query_params
+    kind, cursor, limit = asked.get("kind"), asked.get("cursor", ""), asked.get("limit", str(PAGE))
+    if kind is not None:
+        _one_of("kind", kind, ("image", "video", "audio"))
+    if cursor and not is_id(cursor):
+        raise InvalidRequest("cursor must be a next_cursor of an earlier answer", field="cursor")
+    if not re.fullmatch("[0-9]{1,9}", limit) or int(limit) < 1:
+        raise InvalidRequest(f"limit must be a whole number from 1; beyond {MAX_PAGE} it is cut", field="limit")
+    registry = call.registry
+    found, following = await registry.store.aside(
+        registry.assets,
+        call.context.scope,
+        kind=kind,
+        tag=asked.get("tag"),
+        after=cursor,
+        limit=min(int(limit), MAX_PAGE),
+    )
+    return Reply({"assets": [asset_json(asset) for asset in found], "next_cursor": following})
+
+
+async def get_kinds(call: Call) -> Reply:
+    """`GET /media-v2/kinds`: what an artifact can be, and what its meta must say."""
+    return Reply(
+        {
+            "kinds": [
+                {
+                    "kind": name,
+                    "id_prefix": kind.prefix,
+                    "media_types": list(kind.media_types),
+                    "required_meta": {key: type_name(expected) for key, expected in kind.meta.items()},
+                }
+                for name, kind in KINDS.items()
+            ]
+        }
+    )
+
+
+async def delete_asset(call: Call) -> Reply:
+    """`DELETE /media-v2/assets/{id}?cascade=true|false`: 409 with the count of what was made from it."""
+    cascade = call.request.query_params.get("cascade", "false")
+    _one_of("cascade", cascade, ("true", "false"))
+    registry, id = call.registry, call.params["id"]
+    deleted = await registry.store.aside(registry.delete_asset, call.context.scope, id, cascade=cascade == "true")
+    return Reply({"id": id, "deleted": True, "deleted_artifacts": deleted})
+
+
+async def delete_artifact(call: Call) -> Reply:
+    """`DELETE /media-v2/artifacts/{id}`: with its sides; what was made from it stays."""
+    registry, id = call.registry, call.params["id"]
+    await registry.store.aside(registry.delete, call.context.scope, id)
+    return Reply({"id": id, "deleted": True})
+
+
+def _one_of(name: str, given: str, choices: tuple[str, ...]) -> None:
+    if given not in choices:
+        raise InvalidRequest(f"{name} must be one of {', '.join(choices)}", field=name)
 
 
 async def get_artifact(call: Call) -> Reply:
     """`GET /media-v2/artifacts/{id}`."""
-    return Reply(call.registry.artifact(call.context.scope, call.params["id"]).public())
+    registry = call.registry
+    return Reply((await registry.store.aside(registry.artifact, call.context.scope, call.params["id"])).public())
 
 
 async def get_lineage(call: Call) -> Reply:
-    """`GET /media-v2/artifacts/{id}/lineage?direction=up|down|both`."""
-    return Reply(
-        lineage(call.registry, call.context, call.params["id"], call.request.query_params.get("direction", "both"))
-    )
-
-
-def lineage(registry: Registry, context: Context, id: str, direction: str) -> JSON:
-    """The artifacts and assets that this one was made from (up) and that were made from it (down)."""
-    start = registry.artifact(context.scope, id)
-    nodes: dict[str, JSON] = {}
-    edges: list[JSON] = []
-
-    def node(id: str) -> Record | None:
-        if id.startswith("asset_"):
-            asset = registry.asset(context.scope, id)
-            nodes.setdefault(id, {"id": id, "kind": asset.kind, "label": asset.media_type})
-            return None
-        record = _artifact(registry, context, id)
-        if record:
-            nodes.setdefault(id, {"id": id, "kind": record.kind, "label": record.meta.get("preset_id") or record.kind})
-        return record
-
-    def walk(step: str, pending: list[str]) -> None:
-        seen: set[str] = set()
-        while pending:
-            here = pending.pop()
-            if here in seen:
-                continue
-            seen.add(here)
-            record = node(here)
-            if step == "up":
-                for item in record.inputs if record else []:
-                    edges.append({"from": item["id"], "to": here, "role": item["role"]})
-                    pending.append(item["id"])
-            else:
-                for child in registry.children(context.scope, here):
-                    made = node(child)
-                    roles = [item["role"] for item in made.inputs if item["id"] == here] if made else []
-                    edges.extend({"from": here, "to": child, "role": role} for role in roles)
-                    if made:
-                        pending.append(child)
-
-    for step in ("up", "down") if direction == "both" else (direction,):
-        walk(step, [start.id])
-    return {"nodes": list(nodes.values()), "edges": edges}
+    """`GET /media-v2/artifacts/{id}/lineage?direction=up|down|both&format=json|mermaid`."""
+    asked = call.request.query_params
+    direction, form = asked.get("direction", "both"), asked.get("format", "json")
+    _one_of("direction", direction, ("up", "down", "both"))
+    _one_of("format", form, ("json", "mermaid"))
+    scope = call.context.scope
+    graph = await call.registry.store.aside(lineage, call.registry, scope, call.params["id"], direction)
+    if form == "mermaid":
+        return Reply(mermaid(graph).encode(), 200, "text/plain; charset=utf-8")
+    return Reply(graph)
 
 
 async def get_content(call: Call) -> Reply:
     """`GET /media-v2/artifacts/{id}/content`, of an asset too: Range, ETag, If-None-Match."""
     registry, scope, id = call.registry, call.context.scope, call.params["id"]
-    item: Asset | Record = registry.asset(scope, id) if id.startswith("asset_") else registry.artifact(scope, id)
+    look = registry.asset if id.startswith("asset_") else registry.artifact
+    item: Asset | Record = await registry.store.aside(look, scope, id)
     asked = call.request.headers
     inline = item.media_type.startswith(INLINE)
     headers = {
@@ -199,10 +255,10 @@ def _range(header: str | None, size: int) -> tuple[int, int]:
     return start, end
 
 
-def _artifact(registry: Registry, context: Context, id: str) -> Record | None:
+def _artifact(registry: Registry, scope: Scope, id: str) -> Record | None:
     """A linked artifact; None where it was deleted, or its record never came."""
     try:
-        return registry.artifact(context.scope, id)
+        return registry.artifact(scope, id)
     except NotFound:
         return None
 
@@ -220,6 +276,36 @@ _UPLOAD = {
     },
 }
 
+_RENDER = {
+    "profile": "source",
+    "duration_ms": 6000,
+    "width": 640,
+    "height": 360,
+    "fps": 30,
+    "plan_hash": "made-elsewhere",
+    "encoder": "libx264",
+    "dependencies": [],
+}
+_REGISTER = {
+    "type": "object",
+    "required": ["file", "kind", "meta"],
+    "properties": {
+        "file": {"type": "string", "format": "binary"},
+        "kind": {"type": "string", "description": "GET /media-v2/kinds lists them.", "example": "render"},
+        "meta": {"type": "string", "description": "A JSON object.", "example": json.dumps(_RENDER)},
+        "media_type": {"type": "string", "description": "Default: what the bytes are.", "example": "video/mp4"},
+    },
+}
+_KEY = {"kind": "render", "key": "tenants/t_acme/dev/media_v2/asset_aaaaaaaa/render/made.mp4", "meta": _RENDER}
+_PAGE: dict[str, JSON] = {
+    "kind": {"type": "string", "enum": ["image", "video", "audio"], "example": "video"},
+    "tag": {"type": "string", "example": "holiday"},
+    "limit": {"type": "integer", "minimum": 1, "default": PAGE, "example": 10},
+    "cursor": {"type": "string", "description": "The `next_cursor` of the page before."},
+}
+_CASCADE = {"type": "boolean", "default": False, "example": True}
+_FORMAT = {"type": "string", "enum": ["json", "mermaid"], "default": "json", "example": "json"}
+
 ROUTES = (
     Route(
         "POST",
@@ -229,6 +315,44 @@ ROUTES = (
         form=_UPLOAD,
         answer=AssetAnswer,
         status=201,
+    ),
+    Route(
+        "GET",
+        "/media-v2/assets",
+        list_assets,
+        "The assets, by kind and tag, a page at a time",
+        query=_PAGE,
+        answer=Assets,
+    ),
+    Route("GET", "/media-v2/kinds", get_kinds, "The kinds of artifact and what their meta must say", answer=Kinds),
+    Route(
+        "POST",
+        "/media-v2/assets/{id}/artifacts",
+        register_artifact,
+        "Register an artifact of your own bytes",
+        params=_ASSET,
+        form=_REGISTER,
+        body=RegisterKey,
+        example=_KEY,
+        answer=Registered,
+        status=201,
+    ),
+    Route(
+        "DELETE",
+        "/media-v2/assets/{id}",
+        delete_asset,
+        "Delete an asset, with `cascade` all that was made from it",
+        params=_ASSET,
+        query={"cascade": _CASCADE},
+        answer=DeletedAsset,
+    ),
+    Route(
+        "DELETE",
+        "/media-v2/artifacts/{id}",
+        delete_artifact,
+        "Delete an artifact and what was made beside it",
+        params=_ARTIFACT,
+        answer=Deleted,
     ),
     Route(
         "GET",
@@ -260,9 +384,9 @@ ROUTES = (
         get_lineage,
         "What it was made from, and what was made from it",
         params=_ARTIFACT,
-        query={"direction": _DIRECTION},
+        query={"direction": _DIRECTION, "format": _FORMAT},
         answer=Lineage,
     ),
 )
 
-__all__ = ["ROUTES", "adopt", "asset_json", "lineage"]
+__all__ = ["ROUTES", "adopt", "asset_json"]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from artifacts import Draft, Record, Registry, Scope
 from configs.models import Models
 from configs.settings import Settings
+from deployments.errors import ResidualFaces
 from deployments.inputs import StoredInputs
 from deployments.operation import JSON, Operation, Output, Plan, Tools, Warning
 
@@ -85,6 +86,11 @@ class Host:
                 stop.set()
                 await asyncio.wait([work])
                 raise
+            except ResidualFaces as error:  # the render is never registered, its report is
+                if error.report is not None:
+                    report = await self._thread(self._commit_report, plan, error.report)
+                    error.details["report_artifact_id"] = report.id
+                raise
             finally:
                 await self._thread(shutil.rmtree, scratch, True)
             return Done(record, True, plan.warnings)
@@ -126,6 +132,15 @@ class Host:
             cache_key=plan.cache_key,
             main=Draft("", plan.kind, output.media_type, output.data, meta, output.start_ms, output.end_ms),
             sides=output.sides,
+            inputs=[asdict(item) for item in plan.inputs],
+            parent_asset_id=plan.parent_asset_id,
+        )
+
+    def _commit_report(self, plan: Plan, report: Draft) -> Record:
+        return self._registry.commit(
+            plan.scope,
+            cache_key=plan.cache_key,
+            main=report,
             inputs=[asdict(item) for item in plan.inputs],
             parent_asset_id=plan.parent_asset_id,
         )

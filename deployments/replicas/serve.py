@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+import ray
 from fastapi import FastAPI
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from artifacts import Registry, Scope, Store
+from artifacts.store import refuse_unshared
 from configs.settings import Settings
 from deployments.dispatch import ServeDispatch
 from deployments.errors import to_wire
@@ -29,6 +31,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+def open_registry(settings: Settings) -> Registry:
+    """The registry that every replica shares; UnsuitableStore for a store that other replicas would not see."""
+    nodes = sum(node["Alive"] for node in ray.nodes())
+    refuse_unshared(settings.store_url, nodes, settings.allow_local_store)
+    return Registry(Store(settings.store_url))
+
+
 class Worker:
     """Imaging, Speech and Video: one Host each; what is deployed differs in options, slots and what it imports."""
 
@@ -42,7 +51,7 @@ class Worker:
             found: list[np.ndarray] = await dispatch.call("Faces", "detect", detector, frames)
             return found
 
-        self._host = Host(settings, Registry(Store(settings.store_url)), OPERATIONS, detect, slots)
+        self._host = Host(settings, open_registry(settings), OPERATIONS, detect, slots)
         if warm:
             self._host.warm(warm)
 
@@ -84,7 +93,7 @@ class GatewayFace(HandleFace):
     def __init__(self, settings: Settings, handles: dict[str, Any]) -> None:
         configure(settings)
         self.settings = settings
-        self.registry = Registry(Store(settings.store_url))
+        self.registry = open_registry(settings)
         self.runner = Runner(self.registry, ServeDispatch(handles), settings)
         self.admission = Admission(settings.max_requests_per_tenant)
 

@@ -81,6 +81,7 @@ class Track(Part):
     """What a stored sequence calls it; taken so that its tracks can be sent back as they came, and not kept."""
     kind: TrackKind
     clips: list[Clip] = Field([], max_length=MOST_CLIPS)
+    filters: list[Filter] = Field([], max_length=32)
 
 
 class Transition(Part):
@@ -116,4 +117,92 @@ class TrackRequest(Body):
     clips: list[Clip] = Field([], max_length=MOST_CLIPS)
 
 
-__all__ = ["Clip", "Filter", "SequenceBody", "SequenceRequest", "Track", "TrackKind", "TrackRequest", "Transition"]
+class ProjectRequest(Body):
+    """POST /video/projects"""
+
+    name: str | None = Field(None, max_length=200)
+
+
+class ClipRequest(Body, Clip):
+    """POST /video/tracks/{id}/clips"""
+
+
+class TrimRequest(Body):
+    """POST /video/clips/{id}/trim: new ends in the source."""
+
+    in_ms: Milliseconds | None = None
+    out_ms: Milliseconds | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.in_ms is None and self.out_ms is None:
+            raise ValueError("give in_ms, out_ms or both")
+        return self
+
+
+class SplitRequest(Body):
+    """POST /video/clips/{id}/split"""
+
+    at_ms: Milliseconds
+    """On the timeline, inside the clip."""
+
+
+class MoveRequest(Body):
+    """POST /video/clips/{id}/move"""
+
+    track_id: str | None = None
+    start_ms_on_timeline: Milliseconds | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.track_id is None and self.start_ms_on_timeline is None:
+            raise ValueError("give track_id, start_ms_on_timeline or both")
+        return self
+
+
+class TransitionRequest(Body, Transition):
+    """POST /video/sequences/{id}/transitions; the clips by their stored ids."""
+
+
+class FiltersRequest(Body):
+    """PUT /video/filter-stacks/{target_type}/{target_id}"""
+
+    filters: list[Filter] = Field(max_length=32)
+
+
+class Keyframe(Part):
+    """A value at a time; between two of them it follows the first one's easing."""
+
+    ms: Milliseconds
+    value: float
+    easing: Name | None = None
+
+
+class AutomationRequest(Body):
+    """POST /video/automation: the keyframes of one property."""
+
+    target_id: str
+    property: Name
+    keyframes: list[Keyframe] = Field(max_length=MOST_CLIPS)
+
+
+__all__ = [
+    "AutomationRequest",
+    "Clip",
+    "ClipRequest",
+    "Filter",
+    "FiltersRequest",
+    "Keyframe",
+    "Milliseconds",
+    "MoveRequest",
+    "ProjectRequest",
+    "SequenceBody",
+    "SequenceRequest",
+    "SplitRequest",
+    "Track",
+    "TrackKind",
+    "TrackRequest",
+    "Transition",
+    "TransitionRequest",
+    "TrimRequest",
+]

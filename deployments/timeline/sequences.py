@@ -10,7 +10,7 @@ it is a still picture on an overlay track, which stays to the end. `made` counts
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from artifacts import Registry, Scope
@@ -19,9 +19,13 @@ from artifacts.documents import Document
 from artifacts.errors import NotFound
 from deployments.errors import InvalidRequest
 from deployments.operation import JSON
-from deployments.timeline.models import Clip, SequenceBody, SequenceRequest, Track, TrackRequest
+from deployments.timeline import projects
+from deployments.timeline.models import Clip, Filter, SequenceBody, SequenceRequest, Track
 
 TYPE = "sequences"
+HIDDEN = ("made", "keys", "anonymised")
+"""What a body keeps and the wire does not show. `keys`: idempotency keys seen. `anonymised`: the summaries
+by which its faces were hidden, so that a render is searched even where nothing was found."""
 STILL_MS = 5000
 """How long a still picture stays on a video track, when its clip does not say."""
 SUB_DIGITS = 6
@@ -61,18 +65,21 @@ def get(registry: Registry, scope: Scope, id: str) -> Document:
 
 def shown(document: Document) -> JSON:
     """The wire's Sequence."""
-    return {key: value for key, value in document.body.items() if key != "made"} | {"version": document.version}
+    return {key: value for key, value in document.body.items() if key not in HIDDEN} | {"version": document.version}
 
 
 def create(registry: Registry, scope: Scope, id: str, request: SequenceRequest) -> Document:
     """Make the document; one that is there already stays as it is."""
-    if request.project_id is not None and registry.documents.get(scope, "projects", request.project_id) is None:
+    if request.project_id is not None and registry.documents.get(scope, projects.TYPE, request.project_id) is None:
         raise NotFound(field="project_id")
     body = build(registry, scope, id, request)
     body["render_profile"] = request.render_profile
     if request.project_id is not None:
         body["project_id"] = request.project_id
-    return registry.documents.update(scope, TYPE, id, lambda old: old or body)
+    made = registry.documents.update(scope, TYPE, id, lambda old: old or body)
+    if request.project_id is not None:
+        projects.add_sequence(registry, scope, request.project_id, id)
+    return made
 
 
 def of_asset(registry: Registry, scope: Scope, asset_id: str) -> JSON:
@@ -106,25 +113,14 @@ def build(registry: Registry, scope: Scope, id: str, request: SequenceRequest | 
                     field=f"transitions[{number}].{field}",
                 )
         ends = {"from_clip_id": names[transition.from_clip_id], "to_clip_id": names[transition.to_clip_id]}
-        body["transitions"].append({"id": _next(body, "transition"), **transition.model_dump(), **ends})
+        body["transitions"].append({"id": next_id(body, "transition"), **transition.model_dump(), **ends})
     body["duration_ms"] = duration(body["tracks"])
     return body
 
 
-def add_track(
-    registry: Registry, scope: Scope, id: str, request: TrackRequest, expected: int | None = None
-) -> Document:
-    """Put a track over the others. Raises NotFound, and VersionConflict where another version is `expected`."""
-    get(registry, scope, id)
-
-    def change(old: JSON | None) -> JSON:
-        if old is None:
-            raise NotFound
-        _add(old, registry, scope, Track(kind=request.kind, clips=request.clips), {}, "")
-        old["duration_ms"] = duration(old["tracks"])
-        return old
-
-    return registry.documents.update(scope, TYPE, id, change, expected=expected)
+def track_added(registry: Registry, scope: Scope, track: Track) -> Callable[[JSON], None]:
+    """The change that puts a track over the others."""
+    return lambda body: _add(body, registry, scope, track, {}, "")
 
 
 def clips_of(body: JSON) -> Iterator[tuple[JSON, JSON]]:
@@ -149,38 +145,48 @@ def duration(tracks: Sequence[JSON]) -> int:
 
 
 def _add(body: JSON, registry: Registry, scope: Scope, track: Track, names: dict[str, str], where: str) -> None:
-    made: JSON = {"id": _next(body, "track"), "kind": track.kind, "clips": []}
+    made: JSON = {"id": next_id(body, "track"), "kind": track.kind, "clips": []}
+    if track.filters:
+        made["filters"] = [item.model_dump(exclude_none=True) for item in track.filters]
     after = 0
     for number, clip in enumerate(track.clips):
-        stored = _stored(registry, scope, track, clip, after, f"{where}clips[{number}]")
-        stored = {"id": _next(body, "clip")} | stored
+        kept = stored(registry, scope, track, clip, after, f"{where}clips[{number}]")
+        kept = {"id": next_id(body, "clip")} | kept
         if clip.id is not None:
-            names[clip.id] = stored["id"]
-        made["clips"].append(stored)
-        after = clip_end(stored) or 0
+            names[clip.id] = kept["id"]
+        made["clips"].append(kept)
+        after = clip_end(kept) or 0
     body["tracks"].append(made)
 
 
-def _next(body: JSON, prefix: str) -> str:
+def next_id(body: JSON, prefix: str) -> str:
+    """The id of a new track, clip or transition."""
     body["made"] += 1
     return sub_id(prefix, body["id"], body["made"])
 
 
-def _stored(registry: Registry, scope: Scope, track: Track, clip: Clip, after: int, where: str) -> JSON:
+def stored(registry: Registry, scope: Scope, track: Track, clip: Clip, after: int, where: str) -> JSON:
+    """A clip as it is kept, but for its id. `after`: where it starts by default; where: its JSON path, may be empty.
+
+    Raises NotFound, and InvalidRequest naming the field.
+    """
     kind, length = _source(registry, scope, clip, where)
     if kind not in SHOWS[track.kind]:
-        raise InvalidRequest(f"{where}: a {kind} cannot be on a track of kind {track.kind}", field=where)
+        raise InvalidRequest(
+            f"{where or 'clip'}: a {kind} cannot be on a track of kind {track.kind}", field=where or None
+        )
     out_ms = length if clip.out_ms is None else clip.out_ms
     if length is not None and (clip.in_ms >= length or (clip.out_ms or 0) > length):
         field = "in_ms" if clip.in_ms >= length else "out_ms"
         raise InvalidRequest(
-            f"{where}.{field} is {getattr(clip, field)}, and the source lasts {length} ms", field=f"{where}.{field}"
+            f"{_path(where, field)} is {getattr(clip, field)}, and the source lasts {length} ms",
+            field=_path(where, field),
         )
     if kind == "image" and out_ms is None and track.kind == "video":
         out_ms = clip.in_ms + STILL_MS
-    for field, mask in _masks(clip):
-        if _artifact_kind(registry, scope, mask, f"{where}.{field}") != "mask":
-            raise InvalidRequest(f"{where}.{field} names no mask", field=f"{where}.{field}")
+    if clip.mask_artifact_id is not None:
+        _check_mask(registry, scope, clip.mask_artifact_id, _path(where, "mask_artifact_id"))
+    check_masks(registry, scope, clip.filters, where)
     start = clip.start_ms_on_timeline
     if start is None:
         start = 0 if track.kind == "overlay" else after
@@ -191,12 +197,21 @@ def _stored(registry: Registry, scope: Scope, track: Track, clip: Clip, after: i
     return {key: value for key, value in said.items() if value is not None}
 
 
-def _masks(clip: Clip) -> Iterator[tuple[str, str]]:
-    if clip.mask_artifact_id is not None:
-        yield "mask_artifact_id", clip.mask_artifact_id
-    for number, item in enumerate(clip.filters):
+def check_masks(registry: Registry, scope: Scope, filters: Sequence[Filter], where: str = "") -> None:
+    """Every mask that filters name is one. Raises NotFound and InvalidRequest, naming the field."""
+    for number, item in enumerate(filters):
         if item.mask_artifact_id is not None:
-            yield f"filters[{number}].mask_artifact_id", item.mask_artifact_id
+            field = _path(where, f"filters[{number}].mask_artifact_id")
+            _check_mask(registry, scope, item.mask_artifact_id, field)
+
+
+def _check_mask(registry: Registry, scope: Scope, id: str, field: str) -> None:
+    if _artifact_kind(registry, scope, id, field) != "mask":
+        raise InvalidRequest(f"{field} names no mask", field=field)
+
+
+def _path(where: str, field: str) -> str:
+    return f"{where}.{field}" if where else field
 
 
 def _source(registry: Registry, scope: Scope, clip: Clip, where: str) -> tuple[str, int | None]:
@@ -205,17 +220,18 @@ def _source(registry: Registry, scope: Scope, clip: Clip, where: str) -> tuple[s
         try:
             asset = registry.asset(scope, clip.asset_id)
         except NotFound as error:
-            raise NotFound(error.message, f"{where}.asset_id") from None
+            raise NotFound(error.message, _path(where, "asset_id")) from None
         return asset.kind, None if asset.kind == "image" else _length(asset.meta)
     assert clip.artifact_id is not None
     try:
         record = registry.artifact(scope, clip.artifact_id)
     except NotFound as error:
-        raise NotFound(error.message, f"{where}.artifact_id") from None
+        raise NotFound(error.message, _path(where, "artifact_id")) from None
     kind = record.media_type.partition("/")[0]
     if kind not in ("video", "image", "audio"):
         raise InvalidRequest(
-            f"{where}.artifact_id is a {record.kind}, which cannot be shown", field=f"{where}.artifact_id"
+            f"{_path(where, 'artifact_id')} is a {record.kind}, which cannot be shown",
+            field=_path(where, "artifact_id"),
         )
     return kind, None if kind == "image" else _length(record.meta)
 
@@ -235,8 +251,8 @@ def _artifact_kind(registry: Registry, scope: Scope, id: str, field: str) -> str
 
 __all__ = [
     "TYPE",
-    "add_track",
     "build",
+    "check_masks",
     "clip_end",
     "clips_of",
     "create",
@@ -244,8 +260,11 @@ __all__ = [
     "get",
     "id_of_asset",
     "new_id",
+    "next_id",
     "of_asset",
     "sequence_of",
     "shown",
+    "stored",
     "sub_id",
+    "track_added",
 ]

@@ -92,7 +92,16 @@ class Bench:
     def artifact(self, scope: Scope, id: str) -> Record:
         item = self._find(id)
         return Record(
-            id, item.kind, scope.tenant, scope.env, None, "", item.sha256, len(item.data), item.media_type, "",
+            id,
+            item.kind,
+            scope.tenant,
+            scope.env,
+            None,
+            "",
+            item.sha256,
+            len(item.data),
+            item.media_type,
+            "",
             meta=item.meta,
         )
 
@@ -126,6 +135,12 @@ class Bench:
     def tools(self, stop: threading.Event | None = None) -> Tools:
         nothing = cast(Any, None)
         return Tools(
-            scratch=nothing, stop=stop or threading.Event(), progress=lambda done, total: None, detect=nothing,
-            thread=nothing, side_id=nothing, weights=nothing, settings=self.settings,
+            scratch=nothing,
+            stop=stop or threading.Event(),
+            progress=lambda done, total: None,
+            detect=nothing,
+            thread=nothing,
+            side_id=nothing,
+            weights=nothing,
+            settings=self.settings,
         )

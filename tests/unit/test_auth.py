@@ -41,7 +41,7 @@ def secret(file: Path) -> str:
 
 @pytest.fixture
 async def http(tmp_path: Path, file: Path) -> AsyncIterator[httpx.AsyncClient]:
-    settings = Settings(mattebox_home=tmp_path, auth_mode="keys", max_body_bytes=20_000)
+    settings = Settings(mattebox_home=tmp_path, api_keys_file=str(file), auth_mode="keys", max_body_bytes=20_000)
     registry = Registry(Store("memory://"))
     app = build_http(local_runner(settings, registry), registry, settings)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

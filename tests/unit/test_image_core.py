@@ -152,11 +152,13 @@ def test_caps_are_looked_at_before_anything_is_drawn(bench: Bench, tmp_path: Pat
 
 
 def test_what_is_out_of_range_is_clamped_with_a_warning(bench: Bench) -> None:
-    plan = bench.plan({
-        "composition": canvas({"color": "#fff", "mask": TRIANGLE | {"feather_radius": 900}}),
-        "format": "jpg",
-        "quality": 300,
-    })
+    plan = bench.plan(
+        {
+            "composition": canvas({"color": "#fff", "mask": TRIANGLE | {"feather_radius": 900}}),
+            "format": "jpg",
+            "quality": 300,
+        }
+    )
     said = {item.field: (item.given, item.used) for item in plan.warnings}
     assert said == {"composition.layers[0].mask.feather_radius": (900, 250), "quality": (300, 100)}
     assert plan.parameters["composition"]["layers"][0]["mask"]["feather_radius"] == 250
@@ -217,7 +219,9 @@ def test_every_input_is_named_once_with_its_role_and_the_first_asset_is_the_pare
     }
     plan = bench.plan(body)
     assert [(item.id, item.role) for item in plan.inputs] == [
-        (picture, "layer"), (mask, "mask"), (other, "selection"),
+        (picture, "layer"),
+        (mask, "mask"),
+        (other, "selection"),
     ]
     assert plan.parent_asset_id == picture
     assert bench.plan(body | {"parent_asset_id": other}).parent_asset_id == other
@@ -234,7 +238,8 @@ def test_bytes_are_the_same_twice_and_whatever_the_threads(tmp_path: Path) -> No
             {"asset_id": picture, "width": 100, "blend_mode": "overlay", "mask": TRIANGLE | {"feather_radius": 3}},
             {"text": "same\nbytes", "blend_mode": "multiply"},
             {"svg": '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><circle cx="4" cy="4" r="4"/></svg>'},
-            width=120, height=90,
+            width=120,
+            height=90,
         )
         outputs = [bench.render({"composition": layers, "format": form})[1].data for form in ("PNG", "WEBP", "JPEG")]
         results.add(tuple(outputs))
@@ -313,7 +318,16 @@ async def test_through_the_runner_the_second_request_is_a_hit(tmp_path: Path) ->
         assert first["uri"] == record.uri
         assert record.meta == first["meta"]
     assert set(await runner.run("image_render", OPERATIONS[0].example, CONTEXT)) == {
-        "artifact_id", "uri", "format", "width", "height", "preset_id", "filename", "cache", "warnings", "meta",
+        "artifact_id",
+        "uri",
+        "format",
+        "width",
+        "height",
+        "preset_id",
+        "filename",
+        "cache",
+        "warnings",
+        "meta",
     }
     mask = await runner.run("image_masks", OPERATIONS[1].example, CONTEXT)
     composition = canvas({"color": "#fff", "mask_artifact_id": mask["artifact_id"]}, width=640, height=360)
@@ -517,7 +531,10 @@ def test_a_mask_is_one_channel_and_carries_its_selection(bench: Bench) -> None:
     assert plane.max() == 255
     check_meta("mask", output.media_type, output.meta)
     assert output.meta["selection"] == {
-        "type": "polygon", "points": [[2, 2], [18, 4], [6, 17]], "fill_rule": "nonzero", "feather_radius": 0,
+        "type": "polygon",
+        "points": [[2, 2], [18, 4], [6, 17]],
+        "fill_rule": "nonzero",
+        "feather_radius": 0,
         "inverted": False,
     }
 

@@ -14,9 +14,20 @@ from configs.settings import Settings
 from tests.unit.image_bench import Bench
 
 CASES = [
-    "duck-darken", "duck-lighten", "duck-linear-dodge", "duck-screen", "ellipse-darken", "ellipse-multiply",
-    "ellipse-normal", "ellipse-overlay", "ellipse-screen", "layer-partial-alpha", "mask", "mask-density-layermask",
-    "mask-over-transparency", "out-of-bounds-layer",
+    "duck-darken",
+    "duck-lighten",
+    "duck-linear-dodge",
+    "duck-screen",
+    "ellipse-darken",
+    "ellipse-multiply",
+    "ellipse-normal",
+    "ellipse-overlay",
+    "ellipse-screen",
+    "layer-partial-alpha",
+    "mask",
+    "mask-density-layermask",
+    "mask-over-transparency",
+    "out-of-bounds-layer",
 ]
 
 

@@ -79,7 +79,8 @@ def test_paths_answer_the_same_404_for_foreign_absent_and_malformed_ids(document
             assert (answer.status_code, answer.content) == (404, absent.content), (row.name, str(answer.url))
         for id in (".", "..", "%2e%2e", "%2f", "..%2f..%2fetc"):  # some of these are other paths, and none is an id
             answer = documented.run(row, ACME | SAME, **dict.fromkeys(names, id))
-            assert answer.status_code in (404, 405), (row.name, id)
+            other = answer.url.path.rstrip("/") in documented.document["paths"]
+            assert other or answer.status_code in (404, 405), (row.name, id)
 
 
 def test_bodies_answer_the_same_404_for_foreign_and_absent_ids(documented: Documented) -> None:

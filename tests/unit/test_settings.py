@@ -10,6 +10,12 @@ from pydantic import ValidationError
 from configs.settings import Settings, explain, load
 
 
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
 def refusal(**given: object) -> str:
     with pytest.raises(ValidationError) as refused:
         Settings(**given)  # type: ignore[arg-type]
@@ -54,8 +60,9 @@ def test_prod_behind_believed_headers_is_refused_at_start() -> None:
     says = refusal(served_envs="dev,prod")
     assert "TRUSTED_PROXY=1" in says
     assert "AUTH_MODE=keys" in says
-    assert Settings(served_envs="dev,prod", trusted_proxy=True).envs == {"dev", "prod"}
-    assert Settings(served_envs="prod", auth_mode="keys").envs == {"prod"}
+    stored = {"artifact_store_url": "s3://bucket/x"}
+    assert Settings(served_envs="dev,prod", trusted_proxy=True, **stored).envs == {"dev", "prod"}
+    assert Settings(served_envs="prod", auth_mode="keys", **stored).envs == {"prod"}
     assert Settings(served_envs="dev,staging").envs == {"dev", "staging"}
 
 

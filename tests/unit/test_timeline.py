@@ -13,8 +13,8 @@ from artifacts.canonical import is_id
 from artifacts.errors import NotFound, VersionConflict
 from configs.settings import Settings
 from deployments.errors import InvalidRequest
-from deployments.timeline import sequences
-from deployments.timeline.models import SequenceBody, SequenceRequest, TrackRequest
+from deployments.timeline import edits, sequences
+from deployments.timeline.models import SequenceBody, SequenceRequest, Track
 
 SCOPE = Scope("t_acme", "dev")
 HEADERS = {"X-Tenant-Id": "t_acme", "X-Env": "dev"}
@@ -136,17 +136,18 @@ def test_tracks_are_added_under_new_versions(registry: Registry) -> None:
     id = sequences.new_id(SCOPE)
     first = sequences.create(registry, SCOPE, id, SequenceRequest(render_profile="draft_480p_fast"))
     assert (first.version, first.body["tracks"], first.body["render_profile"]) == (1, [], "draft_480p_fast")
-    request = TrackRequest.model_validate({"kind": "video", "clips": [{"asset_id": VIDEO}]})
-    second = sequences.add_track(registry, SCOPE, id, request)
-    third = sequences.add_track(registry, SCOPE, id, request, expected=2)
+    track = Track.model_validate({"kind": "video", "clips": [{"asset_id": VIDEO}]})
+    change = sequences.track_added(registry, SCOPE, track)
+    second = edits.edit(registry, SCOPE, id, change)
+    third = edits.edit(registry, SCOPE, id, change, expected=2)
     assert (second.version, third.version) == (2, 3)
     assert len({track["id"] for track in third.body["tracks"]}) == 2
     assert third.body["tracks"][0] == second.body["tracks"][0]
     assert second.body["duration_ms"] == 8000
     with pytest.raises(VersionConflict):
-        sequences.add_track(registry, SCOPE, id, request, expected=1)
+        edits.edit(registry, SCOPE, id, change, expected=1)
     with pytest.raises(NotFound):
-        sequences.add_track(registry, Scope("t_other", "dev"), id, request)
+        edits.edit(registry, Scope("t_other", "dev"), id, change)
 
 
 async def test_the_http_face(registry: Registry, tmp_path: Path) -> None:

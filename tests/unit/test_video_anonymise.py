@@ -188,10 +188,43 @@ def test_a_summary_without_faces_leaves_the_clip_without_a_filter(registry: Regi
     assert filters(registry, before["sequence_id"]) == [[]]
 
 
-def test_faces_that_are_all_too_low_get_no_filter(registry: Registry) -> None:
+def test_a_clip_whose_faces_are_left_open_says_so(registry: Registry) -> None:
+    """The filter stays, so that the proof knows which faces the caller left open."""
     summary(registry, height=30)
-    assert acted(registry, asset_id=VIDEO, min_face_px=31)[0]["clips_modified_count"] == 0
-    assert acted(registry, asset_id=VIDEO, min_face_px=30)[0]["clips_modified_count"] == 1
+    answer, _ = acted(registry, asset_id=VIDEO, min_face_px=31)
+    ((only,),) = filters(registry, answer["sequence_id"])
+    assert FaceBlur.model_validate(only["params"]).min_face_px == 31
+
+
+def test_tracks_are_chosen_by_number(registry: Registry) -> None:
+    summary(registry, spans=[(0, 1000), (2000, 3000)])
+    answer, _ = acted(registry, asset_id=VIDEO, tracks={"exclude": [1]})
+    ((only,),) = filters(registry, answer["sequence_id"])
+    chosen = FaceBlur.model_validate(only["params"]).tracks
+    assert chosen is not None
+    assert [chosen.paints(id) for id in (0, 1)] == [True, False]
+    with pytest.raises(InvalidRequest, match="no track 2") as refused:
+        acted(registry, asset_id=VIDEO, tracks={"include": [0, 2]})
+    assert refused.value.details["field"] == "tracks.include[1]"
+    for wrong in ({}, {"include": [0], "exclude": [1]}):
+        with pytest.raises(ValueError, match="either include or exclude"):
+            planned(registry, asset_id=VIDEO, tracks=wrong)
+
+
+def test_spans_are_kept_in_the_sources_time(registry: Registry) -> None:
+    """The clip shows 2000 to 6000 ms of its source from 500 ms on: 1000 to 9000 of the timeline is 2500 to 6000."""
+    summary(registry)
+    clip = {"asset_id": VIDEO, "in_ms": 2000, "out_ms": 6000, "start_ms_on_timeline": 500}
+    request = SequenceRequest.model_validate({"tracks": [{"kind": "video", "clips": [clip]}]})
+    id = sequences.create(registry, SCOPE, sequences.new_id(SCOPE), request).body["id"]
+    acted(registry, sequence_id=id, spans=[{"start_ms": 1000, "end_ms": 9000}])
+    ((only,),) = filters(registry, id)
+    assert only["params"]["spans"] == [{"start_ms": 2500, "end_ms": 6000}]
+    acted(registry, sequence_id=id, spans=[{"start_ms": 5000, "end_ms": 9000}])
+    ((only,),) = filters(registry, id)
+    assert min(span["start_ms"] for span in only["params"]["spans"]) > 8000  # never within the source
+    with pytest.raises(ValueError, match="does not lie after"):
+        planned(registry, sequence_id=id, spans=[{"start_ms": 5, "end_ms": 5}])
 
 
 @pytest.mark.parametrize("older", [False, True])

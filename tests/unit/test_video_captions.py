@@ -98,20 +98,6 @@ def text(made: Transcript) -> str:
 
 
 @pytest.fixture(scope="session")
-def weights() -> Callable[[str], Path]:
-    """The models of this machine's own cache, fetched on first use."""
-    settings = Settings(mattebox_home=ROOT / "var")
-
-    def path(name: str) -> Path:
-        try:
-            return Models(settings).path(name)
-        except WeightsMissing as error:
-            pytest.skip(str(error))
-
-    return path
-
-
-@pytest.fixture(scope="session")
 def wer(shared: Path) -> Callable[[str, str], float]:
     spec = importlib.util.spec_from_file_location("wer", shared / "tools" / "wer.py")
     assert spec

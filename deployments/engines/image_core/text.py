@@ -44,8 +44,8 @@ def draw(
     max_pixels: int,
     field: str,
 ) -> Drawn:
-    """Lines of text; `size` in pixels to the em, at least SMALLEST, `line_height` in sizes. Raises InvalidRequest over a
-    cap."""
+    """Lines of text; `size` in pixels to the em, at least SMALLEST, `line_height` in sizes. Raises InvalidRequest over
+    a cap."""
     if size > LARGEST:
         raise InvalidRequest(f"{field} would be drawn at {size:g} pixels to the em; at most {LARGEST:g}", field=field)
     face = ImageFont.truetype(str(font_path(font)), size, layout_engine=ImageFont.Layout.RAQM)

@@ -48,7 +48,8 @@ def render(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
         "device": "cpu",
     }
     side_meta = common | {"width": composition["width"], "height": composition["height"]}
-    side = Side("composition", "image_composition", "application/json", canonical(composition), side_meta)
+    scene = canonical(composition)
+    side = Side("composition", "image_composition", "application/json", scene, side_meta, role="composition")
     return Output(MEDIA_TYPES[output["format"]], data, meta, (side,))
 
 

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from deployments.body import Body
-from deployments.engines.video_render.models import Preset, Style
+from deployments.engines.video_render.models import Preset, Span, Style, TrackChoice
 
 
 class AnonymiseRequest(Body):
@@ -22,6 +22,11 @@ class AnonymiseRequest(Body):
     style: Style = "blur"
     min_face_px: int = Field(0, ge=0, le=10_000)
     """Faces that are never this high, in source pixels, are left as they are."""
+    tracks: TrackChoice | None = None
+    """Which tracks of the summary are hidden; the default is all. Numbers are a summary's own: with several videos
+    name the summary_id too, and the others' faces are all hidden."""
+    spans: list[Span] | None = Field(None, min_length=1, max_length=256)
+    """When faces are hidden, on the sequence's timeline; the default is always."""
     summary_id: str | None = None
     """Default: the latest summary with faces of each asset."""
     allow_stub: bool = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from artifacts import Record, Registry, Scope
 from artifacts.errors import NotFound
@@ -15,7 +14,9 @@ from deployments.timeline import sequences
 
 FILTER = "face_blur"
 SUMMARY = "video_region_summary"
-BACKEND_VERSION = "1"
+BACKEND_VERSION = "2"
+NEVER = {"start_ms": 7 * 24 * 3600 * 1000 - 1, "end_ms": 7 * 24 * 3600 * 1000}
+"""A span that no source reaches."""
 STRENGTH = {"strong": 0.8, "medium": 0.5, "light": 0.2}
 """Preset -> the filter_strength that it stands for: each but light is also the least that means it."""
 
@@ -38,6 +39,11 @@ def plan(request: AnonymiseRequest, context: Context, registry: Registry, settin
     inputs: list[Input] = []
     needs: list[Need] = []
     warnings: list[Warning] = _stills(body, scope, registry)
+    if request.tracks is not None and request.summary_id is None and len(assets) > 1:
+        raise InvalidRequest(
+            f"the sequence shows {len(assets)} videos, and tracks are numbered for each: name the summary_id of one",
+            field="summary_id",
+        )
     for asset_id in assets:
         found = given if given and given.parent_asset_id == asset_id else _latest(registry, scope, asset_id)
         if found is not None:
@@ -59,6 +65,9 @@ def plan(request: AnonymiseRequest, context: Context, registry: Registry, settin
             "style": request.style,
             "filter_strength": strength,
             "min_face_px": request.min_face_px,
+            "tracks": None if request.tracks is None else request.tracks.model_dump(exclude_none=True),
+            "spans": None if request.spans is None else [span.model_dump() for span in request.spans],
+            "tracks_of": request.summary_id,
             "allow_stub": request.allow_stub,
         },
         backend=FILTER,
@@ -79,7 +88,10 @@ def act(plan: Plan, registry: Registry, settings: Settings) -> tuple[JSON, bool]
     records = [registry.artifact(scope, item.id) for item in plan.inputs if item.role == "summary"]
     for record in records:
         _refuse_stub(record, allowed=wanted["allow_stub"])
-    faces = {record.parent_asset_id: _Faces(registry, scope, record, wanted["min_face_px"]) for record in records}
+    faces = {record.parent_asset_id: _Faces(registry, scope, record) for record in records}
+    for record in records:
+        if wanted["tracks_of"] in (None, record.id):
+            faces[record.parent_asset_id].check(wanted["tracks"])
     clip_ids: list[str] = []
 
     def change(body: JSON | None) -> JSON:
@@ -93,10 +105,10 @@ def act(plan: Plan, registry: Registry, settings: Settings) -> tuple[JSON, bool]
             filters = [item for item in clip["filters"] if item["type"] != FILTER]
             if found is not None and found.within(clip["in_ms"], clip.get("out_ms")):
                 place = next((n for n, item in enumerate(clip["filters"]) if item["type"] == FILTER), len(filters))
-                filters.insert(place, _filter(wanted, found.record))
+                filters.insert(place, _filter(wanted, found.record, clip))
                 clip_ids.append(clip["id"])
             clip["filters"] = filters
-        return body
+        return body | {"anonymised": [record.id for record in records]}
 
     before = registry.documents.get(scope, sequences.TYPE, wanted["sequence_id"])
     after = registry.documents.update(scope, sequences.TYPE, wanted["sequence_id"], change)
@@ -111,9 +123,9 @@ def act(plan: Plan, registry: Registry, settings: Settings) -> tuple[JSON, bool]
 
 
 class _Faces:
-    """When a summary saw faces that are large enough."""
+    """When a summary saw faces."""
 
-    def __init__(self, registry: Registry, scope: Scope, record: Record, min_face_px: int) -> None:
+    def __init__(self, registry: Registry, scope: Scope, record: Record) -> None:
         self.record = record
         summary = json.loads(registry.read(scope, record))
         tracks = summary.get("tracks") or [
@@ -123,9 +135,19 @@ class _Faces:
             for item in summary["entries"]
             if item.get("region", "face") == "face"
         ]
-        if min_face_px and (heights := _heights(registry, scope, record)):
-            tracks = [track for track in tracks if heights.get(track["track_id"], min_face_px) >= min_face_px]
+        self._ids = {track["track_id"] for track in tracks}
         self._spans = [(track["start_ms"], track["end_ms"]) for track in tracks]
+
+    def check(self, chosen: JSON | None) -> None:
+        """InvalidRequest for a track that the summary does not have."""
+        for field, ids in (chosen or {}).items():
+            for number, id in enumerate(ids):
+                if id not in self._ids:
+                    known = ", ".join(map(str, sorted(known for known in self._ids if known is not None)))
+                    raise InvalidRequest(
+                        f"the summary {self.record.id} has no track {id}; it has {known or 'none'}",
+                        field=f"tracks.{field}[{number}]",
+                    )
 
     def within(self, start_ms: int, end_ms: int | None) -> bool:
         """Whether a face is seen in this stretch of the asset; a face in a still picture lasts no time."""
@@ -135,28 +157,30 @@ class _Faces:
         )
 
 
-def _heights(registry: Registry, scope: Scope, record: Record) -> dict[Any, float]:
-    """Track id -> the height of its highest box in pixels; empty where the summary has no tracks artifact."""
-    id = record.meta.get("face_tracks_artifact_id")
-    if id is None:
-        return {}
-    body = json.loads(registry.read(scope, registry.artifact(scope, id)))
-    return {track["track_id"]: max(row[4] for row in track["boxes"]) for track in body["tracks"]}
-
-
-def _filter(wanted: JSON, summary: Record) -> JSON:
-    return {
-        "type": FILTER,
-        "params": {
-            "source_summary_id": summary.id,
-            "backend_version": summary.meta["backend_version"],
-            "preset": wanted["preset"],
-            "style": wanted["style"],
-            "filter_strength": wanted["filter_strength"],
-            "min_face_px": wanted["min_face_px"],
-        },
-        "enabled": True,
+def _filter(wanted: JSON, summary: Record, clip: JSON) -> JSON:
+    """The clip's filter. It stays on a clip whose faces are all left open: the proof then knows that they may be."""
+    params = {
+        "source_summary_id": summary.id,
+        "backend_version": summary.meta["backend_version"],
+        "preset": wanted["preset"],
+        "style": wanted["style"],
+        "filter_strength": wanted["filter_strength"],
+        "min_face_px": wanted["min_face_px"],
     }
+    if wanted["tracks"] is not None and wanted["tracks_of"] in (None, summary.id):
+        params["tracks"] = wanted["tracks"]
+    if wanted["spans"] is not None:
+        params["spans"] = [span for given in wanted["spans"] if (span := _in_source(given, clip))] or [NEVER]
+    return {"type": FILTER, "params": params, "enabled": True}
+
+
+def _in_source(span: JSON, clip: JSON) -> JSON | None:
+    """A span of the timeline as it falls into a clip, in ms of the clip's source; None: it does not."""
+    start, speed, in_ms = clip["start_ms_on_timeline"], clip["speed"], clip["in_ms"]
+    first, last = (in_ms + round((span[end] - start) * speed) for end in ("start_ms", "end_ms"))
+    first = max(first, in_ms)
+    last = last if clip.get("out_ms") is None else min(last, clip["out_ms"])
+    return {"start_ms": first, "end_ms": last} if last > first else None
 
 
 def _sequence(request: AnonymiseRequest, scope: Scope, registry: Registry) -> tuple[str, JSON]:

@@ -7,8 +7,7 @@ import json
 
 from artifacts import Record, Registry, Scope
 from artifacts.errors import NotFound
-from deployments.answers import CaptionsJson
-from deployments.engines.video_captions.models import Cue
+from deployments.engines.video_captions.models import CaptionsJson, Cue
 from deployments.engines.video_captions.plan import KIND
 from deployments.engines.video_captions.srt import FORMATS
 from deployments.operation import JSON

@@ -1,19 +1,20 @@
-"""The table of face detectors, and the choice among them. Light: the detectors themselves are imported on first use.
+"""The choice among the face detectors. Light: the detectors themselves are imported on first use.
 
 To add one: write a module with `load(weights: Path | None, threads: int) -> Detector` that gives raw scores, give its
-weights a row in configs/models.yaml, and add a row here.
+weights a row in configs/models.yaml, and add a row to `DETECTORS` in models.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.models import Models, WeightsMissing
 from configs.settings import Settings
+from deployments.engines.video_regions.models import DETECTORS, NO_STUB_ENVS, Row
 from deployments.errors import BackendUnavailable, UnknownBackend
 from deployments.operation import Plan, Warning
 
@@ -25,29 +26,6 @@ if TYPE_CHECKING:
 
 FLOOR = 0.1
 """No detector reports a face below this confidence."""
-NO_STUB_ENVS = frozenset({"staging", "prod"})
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One detector."""
-
-    model: str
-    """Its weights' name in models.yaml, and what `meta.model_used` says; `stub` has none."""
-    half: float
-    """The raw score that equals a confidence of 0.5, where the detector's makers put its threshold."""
-    module: str
-    """Where its `load` is."""
-    fallback: str = ""
-    """The detector that does its work where its weights cannot be had."""
-
-
-_HERE = __package__
-DETECTORS: Mapping[str, Row] = {
-    "opencv_face_detector": Row("yunet", 0.6, f"{_HERE}.yunet", fallback="centerface"),
-    "centerface": Row("centerface", 0.5, f"{_HERE}.centerface"),
-    "stub": Row("stub", 0.5, f"{_HERE}.stub"),
-}
 
 
 def row_of(name: str, field: str | None = None) -> Row:

@@ -1,11 +1,14 @@
-"""The shapes of POST /video/regions."""
+"""The shapes of POST /video/regions, the table of face detectors, and what a summary looks like to other engines."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from pydantic import Field
 
+from deployments.answer import JSON, Answer, Told
 from deployments.body import Body
 
 Mode = Literal["sampled", "every_frame", "auto"]
@@ -27,4 +30,66 @@ class RegionsRequest(Body):
     """`sampled` searches the sampled frames alone and fills in the others; `every_frame` searches each."""
 
 
-__all__ = ["Mode", "RegionsRequest"]
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One detector."""
+
+    model: str
+    """Its weights' name in models.yaml, and what `meta.model_used` says; `stub` has none."""
+    half: float
+    """The raw score that equals a confidence of 0.5, where the detector's makers put its threshold."""
+    module: str
+    """Where its `load` is."""
+    fallback: str = ""
+    """The detector that does its work where its weights cannot be had."""
+
+
+NO_STUB_ENVS = frozenset({"staging", "prod"})
+_HERE = __package__
+DETECTORS: Mapping[str, Row] = {
+    "opencv_face_detector": Row("yunet", 0.6, f"{_HERE}.yunet", fallback="centerface"),
+    "centerface": Row("centerface", 0.5, f"{_HERE}.centerface"),
+    "stub": Row("stub", 0.5, f"{_HERE}.stub"),
+}
+
+
+def boxless_masks(summary: JSON) -> list[str]:
+    """The masks of entries without a box: summaries of older times are consumed through them."""
+    return list(dict.fromkeys(entry["mask_artifact_id"] for entry in summary["entries"] if "box" not in entry))
+
+
+class Region(Answer):
+    time_ms: int
+    region: str
+    mask_artifact_id: str
+    box: list[float] = Field(min_length=4, max_length=4, description="x, y, width, height in 0..1.")
+    confidence: float = Field(ge=0, le=1)
+    track_id: Any
+
+
+class RegionSummary(Answer):
+    asset_id: str
+    entries: list[Region]
+    tracks: Any
+    meta: JSON
+
+
+class StoredRegions(Answer):
+    summary_artifact_id: str
+    uri: str
+    summary: RegionSummary
+    artifact_meta: JSON
+    stub: bool = Field(description="Made by a stub, which looks at no picture.")
+    warnings: list[Told]
+
+
+__all__ = [
+    "DETECTORS",
+    "NO_STUB_ENVS",
+    "Mode",
+    "RegionSummary",
+    "RegionsRequest",
+    "Row",
+    "StoredRegions",
+    "boxless_masks",
+]

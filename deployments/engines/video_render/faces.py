@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from deployments.engines.video_render.models import TrackChoice
 from kernels import anonymise
 from kernels.anonymise import Cells, Ellipse, Planes, Style
 
 JSON = dict[str, Any]
 Box = tuple[float, float, float, float]
 """x, y, w, h in pixels of the decoded frame."""
+
+HALF = 127.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +64,50 @@ class Track:
 
 
 class Tracks:
-    """Every face of a video, from a face_tracks artifact."""
+    """Every face of a video, from a face_tracks artifact, and which of them the caller wants painted."""
 
-    def __init__(self, body: JSON, least_px: float = 0) -> None:
-        """`least_px`: tracks whose face is never this high are left out, whole, so that none flickers."""
+    def __init__(
+        self,
+        body: JSON,
+        least_px: float = 0,
+        chosen: TrackChoice | None = None,
+        spans: Sequence[Sequence[int]] | None = None,
+        start: Fraction = Fraction(0),
+    ) -> None:
+        """`least_px`: tracks whose face is never this high are left out, whole, so that none flickers.
+        spans: [from, to] in ms of the source, to outside; start: seconds of the source container's start."""
         self.time_base = Fraction(*body["time_base"])
         self.size: tuple[int, int] | None = (body["width"], body["height"]) if "width" in body else None
+        self._start, self._spans = start, spans
         self.tracks: list[Track] = []
+        self._open: list[Track] = []
         for row in sorted(body["tracks"], key=lambda row: int(row["track_id"])):
             boxes = sorted((int(box[0]), tuple(map(float, box[1:5]))) for box in row["boxes"])
-            if row["region"] == "face" and boxes and max(box[3] for _, box in boxes) >= least_px:
-                kept = [(pts, box) for pts, box in boxes if box[2] > 0 and box[3] > 0]
-                self.tracks.append(Track(int(row["track_id"]), [p for p, _ in kept], [b for _, b in kept]))  # type: ignore[misc]
+            if row["region"] != "face" or not boxes:
+                continue
+            kept = [(pts, box) for pts, box in boxes if box[2] > 0 and box[3] > 0]
+            track = Track(int(row["track_id"]), [p for p, _ in kept], [b for _, b in kept])  # type: ignore[misc]
+            wanted = max(box[3] for _, box in boxes) >= least_px and (chosen is None or chosen.paints(track.id))
+            (self.tracks if wanted else self._open).append(track)
 
     def at(self, pts: int, time_base: Fraction) -> Iterator[tuple[int, Box]]:
-        """(track, box) of each face at a frame's pts."""
+        """(track, box) of each face to be painted at a frame's pts."""
+        if self._on(pts, time_base):
+            yield from self._seen(self.tracks, pts, time_base)
+
+    def left_open(self, pts: int, time_base: Fraction) -> Iterator[tuple[int, Box]]:
+        """(track, box) of each face that the caller wants left as it is."""
+        yield from self._seen(self._open, pts, time_base)
+        if not self._on(pts, time_base):
+            yield from self._seen(self.tracks, pts, time_base)
+
+    def _on(self, pts: int, time_base: Fraction) -> bool:
+        ms = (pts * time_base - self._start) * 1000
+        return self._spans is None or any(first <= ms < last for first, last in self._spans)
+
+    def _seen(self, tracks: Sequence[Track], pts: int, time_base: Fraction) -> Iterator[tuple[int, Box]]:
         own = pts * time_base / self.time_base
-        for track in self.tracks:
+        for track in tracks:
             box = track.at(own)
             if box is not None:
                 yield track.id, box
@@ -99,6 +129,19 @@ class Painter:
         return [
             (track, anonymise.circumscribe(*box, self._look.grow)) for track, box in self._tracks.at(pts, time_base)
         ]
+
+    def left_open(self, pts: int, time_base: Fraction) -> list[Box]:
+        """The boxes that the caller wants left as they are: by track, by time, or outside the filter's mask."""
+        boxes = [box for _, box in self._tracks.left_open(pts, time_base)]
+        return boxes + [box for _, box in self._tracks.at(pts, time_base) if self._masked(box)]
+
+    def _masked(self, box: Box) -> bool:
+        """Whether the mask leaves most of the box as it is."""
+        if self._mask is None:
+            return False
+        x, y, w, h = (max(0, round(value)) for value in box)
+        part = self._mask[0][y : y + h, x : x + w]
+        return bool(part.size and part.mean() < HALF)
 
     def paint(self, planes: Planes, faces: list[tuple[int, Ellipse]]) -> None:
         """Paints `faces` into the frame's planes, in place."""

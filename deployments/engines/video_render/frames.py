@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -22,6 +22,8 @@ FULL_RANGE = 2
 MATRICES: dict[int, Matrix] = {1: "bt709", 5: "bt601", 6: "bt601", 7: "bt601", 9: "bt2020", 10: "bt2020"}
 """AVColorSpace -> matrix."""
 SPACES: dict[Matrix, int] = {"bt709": 1, "bt601": 6, "bt2020": 9}
+SCALER: dict[Matrix, str] = {"bt709": "ITU709", "bt601": "ITU601", "bt2020": "ITU709"}
+"""The scaler's names; it has none for BT.2020, whose weights lie nearest BT.709's."""
 HD_HEIGHT = 720
 """A stream that does not name its color space is read as BT.709 from this height on, below as BT.601: as players do."""
 
@@ -93,18 +95,16 @@ def between(
         yield Shown(*held, Fraction(0))
 
 
-def at_rate(shown: Iterator[Shown], fps: int, end: Fraction) -> Iterator[Shown]:
-    """A constant rate: at each k / fps before `end` the frame on screen."""
-    tick = 0
-    held: Shown | None = None
-    for item in shown:
-        while held is not None and Fraction(tick, fps) < item.at:
-            yield Shown(held.frame, held.pts, Fraction(tick, fps))
-            tick += 1
-        held = item
-    while held is not None and Fraction(tick, fps) < end:
-        yield Shown(held.frame, held.pts, Fraction(tick, fps))
-        tick += 1
+def on_screen(shown: Iterator[Shown], times: Iterable[Fraction]) -> Iterator[Shown]:
+    """At each of the rising times the frame on screen: the first before it begins, the last after it ends."""
+    after = next(shown, None)
+    held = after
+    for time in times:
+        while after is not None and after.at <= time:
+            held, after = after, next(shown, None)
+        if held is None:
+            return
+        yield Shown(held.frame, held.pts, time)
 
 
 def planes(frame: VideoFrame) -> Planes:
@@ -126,12 +126,32 @@ def as_yuv420(frame: VideoFrame) -> VideoFrame:
     return _like(frame, frame.reformat(format=PIXELS))
 
 
-def upright(frame: VideoFrame) -> VideoFrame:
-    """Turned as its metadata asks for display."""
-    turns = round((frame.rotation or 0) / 90) % 4
-    if not turns:
+def in_matrix(frame: VideoFrame, given: Matrix, wanted: Matrix) -> VideoFrame:
+    """A frame of one clip with the matrix of the file that it goes into."""
+    rgb = frame.reformat(format="rgb24", src_colorspace=SCALER[given])
+    made = rgb.reformat(format=PIXELS, dst_colorspace=SCALER[wanted])
+    made.colorspace, made.color_range = SPACES[wanted], MPEG_RANGE
+    return made
+
+
+def black(size: tuple[int, int]) -> VideoFrame:
+    """A frame of width and height."""
+    frame = VideoFrame(*size, PIXELS)
+    for plane, value in zip(planes(frame), BLACK, strict=True):
+        plane[...] = value
+    return frame
+
+
+def turns(frame: VideoFrame) -> int:
+    """Quarter turns counter-clockwise that its metadata asks for, 0..3."""
+    return round((frame.rotation or 0) / 90) % 4
+
+
+def upright(frame: VideoFrame, quarters: int) -> VideoFrame:
+    """Turned counter-clockwise by so many quarters."""
+    if not quarters:
         return frame
-    return _copied(frame, *[np.rot90(plane, turns) for plane in planes(frame)])
+    return _copied(frame, *[np.rot90(plane, quarters) for plane in planes(frame)])
 
 
 def even(frame: VideoFrame) -> VideoFrame:
@@ -182,9 +202,7 @@ def for_encoder(frame: VideoFrame, pts: int, time_base: Fraction) -> VideoFrame:
     return frame
 
 
-def decoded(
-    container: InputContainer, streams: list[Any], other: Callable[[Any], None] | None
-) -> Iterator[VideoFrame]:
+def decoded(container: InputContainer, streams: list[Any], other: Callable[[Any], None] | None) -> Iterator[VideoFrame]:
     """Every frame of streams[0] that can be decoded; packets of the other streams go to `other`.
 
     A damaged packet costs its own frames alone. Raises UndecodableMedia for a change of size.
@@ -229,15 +247,18 @@ __all__ = [
     "Clock",
     "Shown",
     "as_yuv420",
-    "at_rate",
     "between",
+    "black",
     "decoded",
     "duplicate",
     "even",
     "for_encoder",
+    "in_matrix",
     "matrix",
+    "on_screen",
     "placed",
     "planes",
+    "turns",
     "upright",
     "writable",
 ]

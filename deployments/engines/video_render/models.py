@@ -7,11 +7,12 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from deployments.body import Body
-from deployments.timeline.models import SequenceBody
+from deployments.timeline.models import Milliseconds, SequenceBody
 
 COLOR = r"^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$"
 Preset = Literal["light", "medium", "strong"]
 Style = Literal["blur", "mosaic", "solid"]
+Proof = Literal["sampled", "full", "off"]
 LEAST_STRENGTH: dict[Preset, float] = {"strong": 0.8, "medium": 0.5, "light": 0.0}
 """The filter_strength from which a preset applies, strongest first."""
 
@@ -44,6 +45,45 @@ class BurnIn(Part):
     style: CaptionStyle = CaptionStyle()
 
 
+class SoftCaptions(Part):
+    """Captions as a text track of the file, which players show when asked to."""
+
+    artifact_id: str | None = None
+    """An asr_transcript; the default is the latest one of each clip's asset."""
+
+
+class TrackChoice(Part):
+    """Tracks of a summary, by their numbers."""
+
+    include: list[int] | None = Field(None, max_length=10_000)
+    """These alone are painted."""
+    exclude: list[int] | None = Field(None, max_length=10_000)
+    """All but these are painted."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.include is None) == (self.exclude is None):
+            raise ValueError("give either include or exclude")
+        return self
+
+    def paints(self, track_id: int) -> bool:
+        """Whether the caller wants this track painted."""
+        return track_id in self.include if self.include is not None else track_id not in (self.exclude or ())
+
+
+class Span(Part):
+    """A stretch of time, its end outside."""
+
+    start_ms: Milliseconds
+    end_ms: Milliseconds
+
+    @model_validator(mode="after")
+    def _forward(self) -> Self:
+        if self.end_ms <= self.start_ms:
+            raise ValueError(f"end_ms {self.end_ms} does not lie after start_ms {self.start_ms}")
+        return self
+
+
 class FaceBlur(Part):
     """The params of a `face_blur` filter."""
 
@@ -57,6 +97,10 @@ class FaceBlur(Part):
     filter_strength: float | None = Field(None, ge=0, le=1)
     min_face_px: float = Field(0, ge=0)
     """Tracks whose face is never this high, in source pixels, are left as they are."""
+    tracks: TrackChoice | None = None
+    """Which of the summary's tracks are painted; the default is all."""
+    spans: list[Span] | None = Field(None, min_length=1, max_length=256)
+    """When faces are painted, in ms of the source; the default is always."""
 
     @property
     def look(self) -> Preset:
@@ -76,18 +120,41 @@ class RenderRequest(Body):
     """A sequence made into a file."""
 
     sequence_id: str | None = None
+    project_id: str | None = None
+    """Instead of sequence_id: the project's only sequence."""
     sequence: SequenceBody | None = None
     render_profile: str | None = Field(None, max_length=64)
     """A name of configs/profiles.yaml; the default is the sequence's own, else `source`."""
     burn_in_captions: BurnIn | None = None
-    proof: Literal["off"] | None = None
-    """Renders are not searched for remaining faces here, so `off` is all that can be asked for."""
+    soft_captions: SoftCaptions | bool | None = None
+    start_ms: Milliseconds = 0
+    """Where on the timeline the file begins."""
+    end_ms: Milliseconds | None = None
+    """Where it ends; the default is the end of the last video clip."""
+    proof: Proof | None = None
+    """How the finished file is searched for faces: `sampled` (the default where faces are hidden), `full`, `off`."""
+    allow_residual: bool = False
+    """Keep the render though a face may be left in it; the report says so."""
 
     @model_validator(mode="after")
-    def _one_sequence(self) -> Self:
-        if (self.sequence_id is None) == (self.sequence is None):
-            raise ValueError("give either sequence_id or sequence")
+    def _consistent(self) -> Self:
+        if [self.sequence_id, self.project_id, self.sequence].count(None) != 2:
+            raise ValueError("give one of sequence_id, project_id and sequence")
+        if self.end_ms is not None and self.end_ms <= self.start_ms:
+            raise ValueError(f"end_ms {self.end_ms} does not lie after start_ms {self.start_ms}")
         return self
 
 
-__all__ = ["BurnIn", "CaptionStyle", "FaceBlur", "Part", "Preset", "RenderRequest", "Style"]
+__all__ = [
+    "BurnIn",
+    "CaptionStyle",
+    "FaceBlur",
+    "Part",
+    "Preset",
+    "Proof",
+    "RenderRequest",
+    "SoftCaptions",
+    "Span",
+    "Style",
+    "TrackChoice",
+]

@@ -50,6 +50,11 @@ def overlays(rows: Sequence[JSON], inputs: Inputs, canvas: tuple[int, int], matr
     return made
 
 
+def still(source: Source) -> NDArray[np.uint8]:
+    """A picture as uint8 [h, w, 4], straight alpha, upright."""
+    return np.array(_read(source, "RGBA"))
+
+
 def mask_of(source: Source) -> Plane:
     """A mask artifact as uint8 [h, w], 255 = selected (a 16-bit one is rounded)."""
     image = _read(source, None)
@@ -82,4 +87,4 @@ def _scaled(image: Image.Image, mask: Plane | None, scale: float) -> NDArray[np.
     return np.asarray(made.convert("RGBA"))
 
 
-__all__ = ["Overlay", "mask_of", "overlays"]
+__all__ = ["Overlay", "mask_of", "overlays", "still"]

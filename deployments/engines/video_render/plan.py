@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
-from artifacts import Asset, Record, Registry, Scope
+from artifacts import Record, Registry, Scope
 from artifacts.errors import NotFound
 from configs.fonts import UnknownFont, font
+from configs.models import Models
 from configs.profiles import profiles
 from configs.settings import Settings
-from deployments.engines.video_render.models import BurnIn, RenderRequest
-from deployments.engines.video_render.timeline import Resolved, resolve
+from deployments.engines.video_render.clips import need
+from deployments.engines.video_render.models import BurnIn, RenderRequest, SoftCaptions
+from deployments.engines.video_render.searcher import choice, listed
+from deployments.engines.video_render.timeline import Resolved, has_video, resolve
 from deployments.errors import InvalidRequest, MissingDependency, UnknownPreset, WrongAsset
 from deployments.operation import JSON, Context, Input, Operation, Plan, Warning
 from deployments.timeline import sequences
 
-BACKEND_VERSION = "1"
+BACKEND_VERSION = "2"
 INLINE = "sequence_aaaaaaaa"
 """The id that a sequence without a document goes by; it never leaves the plan."""
 DEPENDS_ON = ("summary", "captions")
 """Roles of the inputs that another operation made and that the picture depends on."""
 NOT_PROVED = "the render was not searched for faces that may remain"
+MAY_REMAIN = "the render is kept even where a face was found in it; its report says what was found"
+NO_VIDEO_PROFILE = "social_1080p_h264"
+"""What `source` becomes where no clip moves."""
 
 
 def plan(request: RenderRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
@@ -28,48 +35,65 @@ def plan(request: RenderRequest, context: Context, registry: Registry, settings:
     scope = context.scope
     body = _body(request, registry, scope)
     name = request.render_profile or body["render_profile"]
+    if name == "source" and not has_video(registry, scope, body):
+        name = NO_VIDEO_PROFILE
     if name not in profiles():
         raise UnknownPreset(
             f"there is no render profile {name!r}; there are {', '.join(profiles())}", field="render_profile"
         )
     profile = profiles()[name]
-    found = resolve(registry, scope, body, profile)
-    captions = _captions(request.burn_in_captions, found, registry, scope)
-    warnings = () if found.video["face_blur"] is None else (Warning(NOT_PROVED, field="proof", used="off"),)
+    found = resolve(registry, scope, body, profile, request.start_ms, request.end_ms)
+    burnt, soft = request.burn_in_captions, _soft(request.soft_captions)
+    captions = None
+    if burnt is not None:
+        captions = {
+            "transcripts": _transcripts(burnt.artifact_id, "burn_in_captions", found, registry, scope),
+            "style": _style(burnt),
+        }
+    text = None if soft is None else _transcripts(soft.artifact_id, "soft_captions", found, registry, scope)
+    proof, warnings = _proof(request, body, found, registry, scope, settings)
     return Plan(
         operation="video_render",
         scope=scope,
         kind="render",
         parameters={
             "profile": {"name": name, **profile.parameters()},
-            "video": found.video,
+            "picture": found.picture,
+            "clips": found.clips,
             "overlays": found.overlays,
             "captions": captions,
+            "soft_captions": text,
+            "proof": proof,
         },
         backend=profile.codec,
         backend_version=BACKEND_VERSION,
         inputs=tuple(found.inputs),
-        parent_asset_id=found.asset.id,
-        warnings=warnings,
+        parent_asset_id=found.parent_asset_id,
+        weights_id=Models(settings).weights_id(proof["model"]) if proof else None,
+        warnings=tuple(warnings),
     )
 
 
 def preview(plan: Plan, registry: Registry) -> JSON:
     """`plan_preview` and `dependency_notices`, for a plan that may or may not have been rendered."""
     parameters = plan.parameters
-    video, profile = parameters["video"], parameters["profile"]
-    blur = video["face_blur"]
+    picture, profile, proof = parameters["picture"], parameters["profile"], parameters["proof"]
+    blurs = [clip["face_blur"] for clip in parameters["clips"] if clip["face_blur"]]
+    captions = parameters["captions"]
     return {
         "plan_preview": {
             "render_profile": profile["name"],
-            "width": video["canvas"][0],
-            "height": video["canvas"][1],
-            "fps": video["fps"],
-            "duration_ms": video["duration_ms"],
+            "width": picture["canvas"][0],
+            "height": picture["canvas"][1],
+            "fps": picture["fps"],
+            "duration_ms": picture["duration_ms"],
             "encoder": profile["codec"],
+            "clips": len(parameters["clips"]),
             "overlays": len(parameters["overlays"]),
-            "face_blur": None if blur is None else {key: blur[key] for key in ("summary_id", "preset", "style")},
-            "captions_artifact_id": parameters["captions"] and parameters["captions"]["artifact_id"],
+            "face_blur": [{key: blur[key] for key in ("summary_id", "preset", "style")} for blur in blurs],
+            "captions_artifact_ids": sorted((captions or {"transcripts": {}})["transcripts"].values()),
+            "soft_captions_artifact_ids": sorted((parameters["soft_captions"] or {}).values()),
+            "proof": proof and {key: proof[key] for key in ("mode", "detector", "independent", "allow_residual")},
         },
         "dependency_notices": [_notice(plan, item, registry) for item in plan.inputs if item.role in DEPENDS_ON],
     }
@@ -77,57 +101,101 @@ def preview(plan: Plan, registry: Registry) -> JSON:
 
 def answer(plan: Plan, record: Record, registry: Registry) -> JSON:
     """The ids and the profile, beside what `preview` shows."""
-    return {
+    said = {
         "artifact_id": record.id,
         "asset_id": plan.parent_asset_id,
         "uri": record.uri,
         "render_profile": plan.parameters["profile"]["name"],
         **preview(plan, registry),
     }
+    report = record.meta.get("report_artifact_id")
+    return said | ({"report_artifact_id": report} if report else {})
 
 
 def _body(request: RenderRequest, registry: Registry, scope: Scope) -> JSON:
-    if request.sequence_id is not None:
-        try:
-            return sequences.get(registry, scope, request.sequence_id).body
-        except NotFound as error:
-            raise NotFound(error.message, "sequence_id") from None
-    assert request.sequence is not None
-    return sequences.build(registry, scope, INLINE, request.sequence)
+    if request.sequence is not None:
+        return sequences.build(registry, scope, INLINE, request.sequence)
+    id = request.sequence_id
+    if request.project_id is not None:
+        project = registry.documents.get(scope, "projects", request.project_id)
+        if project is None:
+            raise NotFound(field="project_id")
+        ids = project.body["sequence_ids"]
+        if len(ids) != 1:
+            raise InvalidRequest(
+                f"the project has {len(ids)} sequences; name one of them as sequence_id", field="project_id"
+            )
+        id = ids[0]
+    try:
+        return sequences.get(registry, scope, id or "").body
+    except NotFound as error:
+        raise NotFound(error.message, "sequence_id") from None
 
 
-def _captions(burn: BurnIn | None, found: Resolved, registry: Registry, scope: Scope) -> JSON | None:
-    if burn is None:
-        return None
-    transcript = _transcript(burn, found.asset, registry, scope)
-    found.need(transcript.id, "captions")
+def _proof(
+    request: RenderRequest, body: JSON, found: Resolved, registry: Registry, scope: Scope, settings: Settings
+) -> tuple[JSON | None, list[Warning]]:
+    """How the file is searched, and what the caller should know; None: it is not."""
+    blurs = [clip["face_blur"] for clip in found.clips if clip["face_blur"]]
+    hidden = bool(blurs) or "anonymised" in body
+    mode = request.proof or ("sampled" if hidden else "off")
+    if mode == "off":
+        return None, [Warning(NOT_PROVED, field="proof", used="off")] if hidden else []
+    made_by = {blur["model"] for blur in blurs}
+    for id in body.get("anonymised", ()):
+        with suppress(NotFound):
+            made_by.add(registry.artifact(scope, id).meta["model_used"])
+    chosen = choice(sorted(made_by), listed(settings))
+    assert chosen, "models.yaml lists a detector"
+    proof = {"mode": mode, "allow_residual": request.allow_residual, "made_by": sorted(made_by), **chosen}
+    return proof, [Warning(MAY_REMAIN, field="allow_residual", used=True)] if request.allow_residual else []
+
+
+def _soft(wanted: SoftCaptions | bool | None) -> SoftCaptions | None:
+    if isinstance(wanted, bool):
+        return SoftCaptions() if wanted else None
+    return wanted
+
+
+def _style(burn: BurnIn) -> JSON:
     try:
         row = font(burn.style.font)
     except UnknownFont as error:
         raise InvalidRequest(str(error), field="burn_in_captions.style.font") from None
-    style = burn.style.model_dump() | {"font": row.name, "font_sha256": row.sha256}
-    return {"artifact_id": transcript.id, "style": style}
+    return burn.style.model_dump() | {"font": row.name, "font_sha256": row.sha256}
 
 
-def _transcript(burn: BurnIn, asset: Asset, registry: Registry, scope: Scope) -> Record:
-    field = "burn_in_captions.artifact_id"
-    if burn.artifact_id is None:
-        latest = registry.latest(scope, asset.id, "asr_transcript")
-        if latest is None:
+def _transcripts(
+    artifact_id: str | None, field: str, found: Resolved, registry: Registry, scope: Scope
+) -> dict[str, str]:
+    """Video asset -> its transcript: the one that is named, else each asset's latest, where it has one."""
+    if artifact_id is not None:
+        record = _transcript(artifact_id, f"{field}.artifact_id", found.assets, registry, scope)
+        made = {record.parent_asset_id or "": record.id}
+    else:
+        latest = {asset: registry.latest(scope, asset, "asr_transcript") for asset in found.assets}
+        made = {asset: record.id for asset, record in latest.items() if record is not None}
+        if not made:
+            asset = found.assets[0] if found.assets else "…"
             raise MissingDependency(
-                f'asset {asset.id} has no captions; make them with POST /video/captions/generate {{"asset_id": '
-                f'"{asset.id}"}}',
-                field="burn_in_captions",
+                f'asset {asset} has no captions; make them with POST /video/captions/generate {{"asset_id": '
+                f'"{asset}"}}',
+                field=field,
             )
-        return latest
+    for id in made.values():
+        need(found.inputs, id, "captions")
+    return made
+
+
+def _transcript(id: str, field: str, assets: list[str], registry: Registry, scope: Scope) -> Record:
     try:
-        record = registry.artifact(scope, burn.artifact_id)
+        record = registry.artifact(scope, id)
     except NotFound as error:
         raise NotFound(error.message, field) from None
     if record.kind != "asr_transcript":
         raise InvalidRequest(f"{field} is a {record.kind}; give an asr_transcript", field=field)
-    if record.parent_asset_id != asset.id:
-        raise WrongAsset(f"{field} is of asset {record.parent_asset_id}, and the clip shows {asset.id}", field=field)
+    if record.parent_asset_id not in assets:
+        raise WrongAsset(f"{field} is of asset {record.parent_asset_id}, which is not shown here", field=field)
     return record
 
 
@@ -136,7 +204,7 @@ def _notice(plan: Plan, item: Input, registry: Registry) -> JSON:
     record = registry.artifact(plan.scope, item.id)
     meta: dict[str, Any] = record.meta
     level, message = "info", f"made from the {record.kind} {record.id}"
-    newest = registry.latest(plan.scope, plan.parent_asset_id or "", record.kind)
+    newest = registry.latest(plan.scope, record.parent_asset_id or "", record.kind)
     if meta.get("stub"):
         level = "warning"
         message = f"the {record.kind} {record.id} was made by a stub: {meta.get('stub_reason', 'no reason was kept')}"
@@ -161,6 +229,7 @@ OPERATION = Operation(
     answer=answer,
     deployment="Video",
     work="deployments.engines.video_render.work:render",
+    settle="deployments.engines.video_render.searcher:settle",
     preview=preview,
     example={
         "sequence": {"tracks": [{"kind": "video", "clips": [{"asset_id": "asset_aaaaaaaa"}]}]},

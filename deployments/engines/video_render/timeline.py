@@ -1,57 +1,106 @@
 """A sequence's body as what is rendered: checked against what is served, every size and time resolved. Light.
 
-Served now: one clip of a video asset on the video tracks, and still pictures over it. Everything else is refused with
-a sentence that says so, for a render that leaves something out in silence is worse than none.
+Served now: clips of videos and still pictures one after another on one video track, and still pictures over them.
+Everything else is refused with a sentence that says so, for a render that leaves something out in silence is worse
+than none.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from pydantic import ValidationError
-
-from artifacts import Asset, Record, Registry, Scope
-from artifacts.errors import NotFound
+from artifacts import Registry, Scope
 from configs.profiles import Profile
-from deployments.engines.video_render.models import FaceBlur
-from deployments.errors import InvalidRequest, MissingDependency, WrongAsset
+from deployments.engines.video_render.clips import Found, mask_id, need, placed, source_of, video_clip
+from deployments.errors import InvalidRequest
 from deployments.operation import JSON, Input
+from deployments.timeline import sequences
 
-SIDEWAYS = (90, 270)
-SERVED = "served now is one clip of a video asset on the video tracks, with still pictures on overlay tracks"
+SERVED = (
+    "served now are clips of videos and pictures one after another on one video track, with still pictures on overlay "
+    "tracks"
+)
+STILL_FPS = 30
+"""Frames a second where no clip has any of its own."""
+NEUTRAL = (("speed", 1), ("blend_mode", "normal"))
 
 
 @dataclass(slots=True)
 class Resolved:
     """What a sequence comes to."""
 
-    asset: Asset
-    """Of the one video clip."""
-    video: JSON
+    picture: JSON
+    """canvas [w, h], fps, rate [frames, seconds] or None for the one clip's own times, duration_ms."""
+    clips: list[JSON]
     overlays: list[JSON] = field(default_factory=list)
     inputs: list[Input] = field(default_factory=list)
-
-    def need(self, id: str, role: str) -> str:
-        """Notes an input, once for each role."""
-        if Input(id, role) not in self.inputs:
-            self.inputs.append(Input(id, role))
-        return id
+    parent_asset_id: str | None = None
+    assets: list[str] = field(default_factory=list)
+    """The video assets shown, in order."""
 
 
-def resolve(registry: Registry, scope: Scope, body: JSON, profile: Profile) -> Resolved:
-    """Raises NotFound, InvalidRequest naming the field, WrongAsset, and MissingDependency."""
+def has_video(registry: Registry, scope: Scope, body: JSON) -> bool:
+    """Whether a clip of the video tracks moves; `source` needs one to follow."""
+    return any(source_of(registry, scope, clip, at).kind == "video" for at, clip in _clips(body, "video"))
+
+
+def resolve(
+    registry: Registry, scope: Scope, body: JSON, profile: Profile, start_ms: int = 0, end_ms: int | None = None
+) -> Resolved:
+    """The part from start_ms to end_ms. Raises NotFound, InvalidRequest naming the field, WrongAsset, and
+    MissingDependency."""
     if body.get("transitions") or body.get("automation"):
         raise InvalidRequest(f"transitions and automation are not rendered yet; {SERVED}", field="sequence.transitions")
-    where, clip = _one_clip(body)
-    asset = _video_asset(registry, scope, clip, where)
-    found = Resolved(asset, {})
-    found.need(asset.id, "video")
-    found.video = _video(registry, scope, found, clip, where, profile)
-    for at, item in _overlay_clips(body):
-        found.overlays.append(_overlay(registry, scope, found, item, at))
+    for n, holder in enumerate((body, *body["tracks"])):
+        if any(item.get("enabled", True) for item in holder.get("filters", ())):
+            raise InvalidRequest(
+                "filters of tracks and sequences are not rendered yet; put them on the clips",
+                field=f"sequence.tracks[{n - 1}].filters" if n else "sequence.filters",
+            )
+    for where, _ in _clips(body, "audio"):
+        raise InvalidRequest(f"audio tracks are not mixed yet; {SERVED}", field=where)
+    inputs: list[Input] = []
+    rows = _video_rows(registry, scope, body, inputs)
+    leader = next((source for _, _, source in rows if source.kind == "video"), rows[0][2])
+    own = leader.upright
+    canvas = list(own) if profile.width is None or profile.height is None else [profile.width, profile.height]
+    clips = []
+    for where, clip, source in rows:
+        made = video_clip(registry, scope, inputs, clip, source, where)
+        made["place"] = placed(clip, source, canvas, profile.width is not None)
+        clips.append(made)
+    whole = max(clip["start_ms"] + clip["duration_ms"] for clip in clips)
+    end = min(whole, whole if end_ms is None else end_ms)
+    if start_ms >= end:
+        raise InvalidRequest(f"start_ms is {start_ms}, and the sequence lasts {whole} ms", field="start_ms")
+    clips = [cut for clip in clips if (cut := _window(clip, start_ms, end))]
+    if not clips:
+        raise InvalidRequest(f"nothing is shown from {start_ms} to {end} ms", field="start_ms")
+    kept = {clip["source_id"] for clip in clips}
+    fps = profile.fps or leader.fps or STILL_FPS
+    single = len(clips) == 1 and clips[0]["start_ms"] == 0 and clips[0]["kind"] == "video"
+    rate = Fraction(fps).limit_denominator(1001)
+    picture = {
+        "canvas": canvas,
+        "fps": fps,
+        "rate": None if single and profile.fps is None else [rate.numerator, rate.denominator],
+        "duration_ms": end - start_ms,
+    }
+    if picture["rate"] is None and profile.fps is None:
+        picture["fps"] = leader.fps
+    used = {id for clip in clips for id in _named(clip)}
+    found = Resolved(picture, clips, inputs=[item for item in inputs if item.id in used])
+    found.parent_asset_id = next((source.asset_id for *_, source in rows if source.id in kept), None)
+    shown = [source.id for *_, source in rows if source.id in kept and source.kind == "video" and source.is_asset]
+    found.assets = list(dict.fromkeys(shown))
+    for where, clip in _clips(body, "overlay"):
+        item = _overlay(registry, scope, found.inputs, clip, where)
+        if item["start_ms"] < end and (item["end_ms"] is None or item["end_ms"] > start_ms):
+            item["start_ms"] = max(0, item["start_ms"] - start_ms)
+            item["end_ms"] = None if item["end_ms"] is None or item["end_ms"] >= end else item["end_ms"] - start_ms
+            found.overlays.append(item)
     return found
 
 
@@ -62,197 +111,71 @@ def _clips(body: JSON, kind: str) -> Iterator[tuple[str, JSON]]:
                 yield f"sequence.tracks[{t}].clips[{c}]", clip
 
 
-def _one_clip(body: JSON) -> tuple[str, JSON]:
-    for where, _ in _clips(body, "audio"):
-        raise InvalidRequest(f"audio tracks are not mixed yet; {SERVED}", field=where)
-    clips = list(_clips(body, "video"))
-    if len(clips) != 1:
+def _video_rows(registry: Registry, scope: Scope, body: JSON, inputs: list[Input]) -> list[tuple[str, JSON, Found]]:
+    """(where, clip, source) of the video track, by time; none over another."""
+    tracks = [track for track in body["tracks"] if track["kind"] == "video" and track["clips"]]
+    if len(tracks) != 1:
         raise InvalidRequest(
-            f"the sequence has {len(clips)} clips on its video tracks; {SERVED}", field="sequence.tracks"
+            f"the sequence has {len(tracks)} video tracks with clips; {SERVED}", field="sequence.tracks"
         )
-    where, clip = clips[0]
-    if clip["start_ms_on_timeline"]:
-        raise InvalidRequest(
-            f"the video clip begins at {clip['start_ms_on_timeline']} ms; {SERVED}, beginning at 0",
-            field=f"{where}.start_ms_on_timeline",
-        )
-    if clip["volume_db"]:
-        raise InvalidRequest("volume_db is not applied yet; leave it at 0", field=f"{where}.volume_db")
-    _plain(clip, where)
-    return where, clip
+    rows: list[tuple[str, JSON, Found]] = []
+    for where, clip in sorted(_clips(body, "video"), key=lambda row: row[1]["start_ms_on_timeline"]):
+        _plain(clip, where)
+        source = source_of(registry, scope, clip, where)
+        if source.kind not in ("video", "image"):
+            raise InvalidRequest(f"{where} shows {source.media_type}; {SERVED}", field=where)
+        if rows and clip["start_ms_on_timeline"] < (sequences.clip_end(rows[-1][1]) or 0):
+            raise InvalidRequest(
+                f"{where} begins at {clip['start_ms_on_timeline']} ms, before the clip before it has ended; {SERVED}",
+                field=f"{where}.start_ms_on_timeline",
+            )
+        need(inputs, source.id, "video")
+        rows.append((where, clip, source))
+    return rows
 
 
 def _plain(clip: JSON, where: str) -> None:
-    for name, neutral in (("speed", 1), ("blend_mode", "normal")):
+    for name, neutral in NEUTRAL:
         if clip[name] != neutral:
             raise InvalidRequest(f"{name} is not rendered yet; leave it at {neutral}", field=f"{where}.{name}")
 
 
-def _video_asset(registry: Registry, scope: Scope, clip: JSON, where: str) -> Asset:
-    if not clip.get("asset_id"):
-        raise InvalidRequest(f"{where} shows an artifact; {SERVED}", field=f"{where}.artifact_id")
-    asset = registry.asset(scope, clip["asset_id"])
-    if asset.kind != "video":
-        raise InvalidRequest(f"{where} shows an asset of kind {asset.kind}; {SERVED}", field=f"{where}.asset_id")
-    return asset
-
-
-def _video(registry: Registry, scope: Scope, found: Resolved, clip: JSON, where: str, profile: Profile) -> JSON:
-    meta = found.asset.meta
-    size = (int(meta["width"]), int(meta["height"]))
-    duration = int(meta["duration_ms"])
-    out_ms = clip.get("out_ms")
-    canvas, place = _placed(clip, meta, profile)
-    return {
-        "asset_id": found.asset.id,
-        "in_ms": clip["in_ms"],
-        "out_ms": None if out_ms is None or out_ms >= duration else out_ms,  # None: to the last frame and sample
-        "duration_ms": min(out_ms or duration, duration) - clip["in_ms"],
-        "fps": profile.fps or meta.get("fps"),
-        "canvas": canvas,
-        "place": place,
-        "opacity": clip["opacity"],
-        "mask_artifact_id": _mask(registry, scope, found, clip, size, where),
-        "face_blur": _face_blur(registry, scope, found, clip, size, where),
-    }
-
-
-def _placed(clip: JSON, meta: JSON, profile: Profile) -> tuple[list[int], list[int]]:
-    """([width, height] of the picture, [x, y, width, height] of the clip in it), all even but for x and y below 0."""
-    width, height = (int(meta["width"]), int(meta["height"]))
-    if meta.get("rotation") in SIDEWAYS:
-        width, height = height, width
-    own = [max(2, width & ~1), max(2, height & ~1)]
-    canvas = own if profile.width is None or profile.height is None else [profile.width, profile.height]
-    position, scale = clip.get("position"), clip.get("scale")
-    if canvas == own and position is None and scale is None:
-        return canvas, [0, 0, *own]
-    stretch = Fraction(1)
-    if profile.width is not None:  # a profile's pixels are square; `source` keeps the clip's own
-        stretch = Fraction(*_info(meta).get("sample_aspect_ratio", [1, 1]))
-    shown = (own[0] * stretch, Fraction(own[1]))
-    factor = Fraction(scale) if scale is not None else min(canvas[0] / shown[0], canvas[1] / shown[1])
-    size = [max(2, 2 * round(side * factor / 2)) for side in shown]
-    if position is None:
-        position = [(whole - side) / 2 for whole, side in zip(canvas, size, strict=True)]
-    return canvas, [*(2 * round(value / 2) for value in position), *size]
-
-
-def _info(meta: JSON) -> JSON:
-    video: JSON = meta.get("codec_info", {}).get("video", {})
-    return video
-
-
-def _mask(
-    registry: Registry, scope: Scope, found: Resolved, holder: JSON, size: tuple[int, int], where: str
-) -> str | None:
-    """The id of the holder's mask, which has the source's size."""
-    id = holder.get("mask_artifact_id")
-    if id is None:
+def _window(clip: JSON, start_ms: int, end_ms: int) -> JSON | None:
+    """The clip as it falls into a part of the timeline, timed from that part's start; None: it does not."""
+    begins, ends = clip["start_ms"], clip["start_ms"] + clip["duration_ms"]
+    if begins >= end_ms or ends <= start_ms:
         return None
-    mask = registry.artifact(scope, id)
-    given = (mask.meta.get("width"), mask.meta.get("height"))
-    if mask.kind != "mask" or given != size:
-        raise InvalidRequest(
-            f"{where}.mask_artifact_id is a {mask.kind} of {given[0]}x{given[1]}; give a mask of {size[0]}x{size[1]}, "
-            "the pixels of what it is laid on",
-            field=f"{where}.mask_artifact_id",
-        )
-    return found.need(mask.id, "mask")
+    first, last = max(begins, start_ms), min(ends, end_ms)
+    cut = clip | {"start_ms": first - start_ms, "in_ms": clip["in_ms"] + first - begins, "duration_ms": last - first}
+    if last < ends:
+        cut["out_ms"] = cut["in_ms"] + cut["duration_ms"]
+    return cut
 
 
-def _face_blur(
-    registry: Registry, scope: Scope, found: Resolved, clip: JSON, size: tuple[int, int], where: str
-) -> JSON | None:
-    filters = [(n, item) for n, item in enumerate(clip["filters"]) if item.get("enabled", True)]
-    for n, item in filters:
-        if item["type"] != "face_blur":
-            at = f"{where}.filters[{n}]"
-            raise InvalidRequest(f"{at}: there is no filter {item['type']!r}; there is face_blur", field=f"{at}.type")
-    if len(filters) > 1:
-        raise InvalidRequest(f"{where} carries {len(filters)} face_blur filters; keep one", field=f"{where}.filters")
-    if not filters:
-        return None
-    n, item = filters[0]
-    at = f"{where}.filters[{n}]"
-    try:
-        params = FaceBlur.model_validate(item["params"])
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in (f"{at}.params", *first["loc"]))
-        raise InvalidRequest(f"{name}: {first['msg']}", field=name) from None
-    summary = _summary(registry, scope, params, found.asset, at)
-    tracks_id = tracks_of(registry, scope, summary)
-    found.need(summary.id, "summary")
-    found.need(tracks_id, "tracks")
-    return {
-        "summary_id": summary.id,
-        "tracks_id": tracks_id,
-        "preset": params.look,
-        "style": params.style,
-        "min_face_px": params.min_face_px,
-        "mask_artifact_id": _mask(registry, scope, found, item, size, at),
-    }
+def _named(clip: JSON) -> Iterator[str]:
+    """The ids of everything that a clip is made from."""
+    blur = clip["face_blur"] or {}
+    ids = (clip["source_id"], clip["mask_artifact_id"], *(blur.get(key) for key in ("summary_id", "tracks_id")))
+    yield from (id for id in (*ids, blur.get("mask_artifact_id")) if id is not None)
 
 
-def _summary(registry: Registry, scope: Scope, params: FaceBlur, asset: Asset, where: str) -> Record:
-    field = f"{where}.params.source_summary_id"
-    try:
-        summary = registry.artifact(scope, params.source_summary_id)
-    except NotFound:
-        raise MissingDependency(
-            f"{field} names no summary of faces, and the clip is not rendered with its faces open; "
-            f'make one with POST /video/regions {{"asset_id": "{asset.id}"}} and set the filter anew with '
-            "POST /video/anonymise/faces",
-            field=field,
-        ) from None
-    if summary.kind != "video_region_summary":
-        raise InvalidRequest(f"{field} is a {summary.kind}; give a video_region_summary", field=field)
-    if summary.parent_asset_id != asset.id:
-        raise WrongAsset(f"{field} is of asset {summary.parent_asset_id}, and the clip shows {asset.id}", field=field)
-    return summary
-
-
-def tracks_of(registry: Registry, scope: Scope, summary: Record) -> str:
-    """The id of a summary's face_tracks. Raises MissingDependency where it has none."""
-    id = summary.meta.get("face_tracks_artifact_id")
-    if id is None:
-        id = json.loads(registry.read(scope, summary))["meta"].get("face_tracks_artifact_id")
-    if id is None:
-        raise MissingDependency(
-            f"the summary {summary.id} was made without a box for each frame; make it again with POST /video/regions",
-        )
-    return registry.artifact(scope, id).id
-
-
-def _overlay_clips(body: JSON) -> Iterator[tuple[str, JSON]]:
-    yield from _clips(body, "overlay")
-
-
-def _overlay(registry: Registry, scope: Scope, found: Resolved, clip: JSON, where: str) -> JSON:
-    item: Asset | Record
-    if clip.get("asset_id"):
-        item, field = registry.asset(scope, clip["asset_id"]), f"{where}.asset_id"
-    else:
-        item, field = registry.artifact(scope, clip["artifact_id"]), f"{where}.artifact_id"
-    if not item.media_type.startswith("image/") or item.media_type == "image/svg+xml":
-        raise InvalidRequest(f"{field} is {item.media_type}; {SERVED} (a vector is drawn first)", field=field)
+def _overlay(registry: Registry, scope: Scope, inputs: list[Input], clip: JSON, where: str) -> JSON:
+    item = source_of(registry, scope, clip, where)
+    if item.kind != "image" or item.media_type == "image/svg+xml":
+        raise InvalidRequest(f"{where} is {item.media_type}; {SERVED} (a vector is drawn first)", field=item.field)
     if clip["filters"]:
         raise InvalidRequest("filters on overlays are not rendered yet", field=f"{where}.filters")
     _plain(clip, where)
-    size = (int(item.meta["width"]), int(item.meta["height"]))
-    if item.meta.get("orientation", 1) >= 5:  # shown upright, so a quarter turn changes its sides
-        size = (size[1], size[0])
     start, out_ms = clip["start_ms_on_timeline"], clip.get("out_ms")
     return {
-        "id": found.need(item.id, "overlay"),
+        "id": need(inputs, item.id, "overlay"),
         "start_ms": start,
         "end_ms": None if out_ms is None else start + out_ms - clip["in_ms"],
         "opacity": clip["opacity"],
-        "mask_artifact_id": _mask(registry, scope, found, clip, size, where),
+        "mask_artifact_id": mask_id(registry, scope, inputs, clip, item.size, where),
         "position": [round(value) for value in clip.get("position") or (0, 0)],
         "scale": clip.get("scale") or 1.0,
     }
 
 
-__all__ = ["Resolved", "resolve", "tracks_of"]
+__all__ = ["Resolved", "has_video", "resolve"]

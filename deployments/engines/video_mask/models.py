@@ -1,0 +1,60 @@
+"""The shapes of POST /video/masks."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from deployments.answer import JSON, Answer, Input
+from deployments.body import Body
+from deployments.engines.image_core.models import Selection
+
+
+class Regions(BaseModel):
+    """Regions of a summary, united. A plain list of regions stands for `{include_regions: […]}`."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    include_regions: list[str] = Field(["face"], min_length=1, max_length=16)
+    summary_id: str | None = None
+    """Default: the video's latest; none there: made first."""
+    time_ms: int | None = Field(None, ge=0, strict=True)
+    """The sample at or before this time alone; default: all samples."""
+    track_ids: list[int] | None = Field(None, min_length=1, max_length=1000)
+    """These tracks alone."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, data: Any) -> Any:
+        return {"include_regions": data} if isinstance(data, list) else data
+
+
+class VideoMaskRequest(Body):
+    """A mask for a video: of its size, and its descendant. One of mask_artifact_id, selection and regions."""
+
+    asset_id: str
+    mask_artifact_id: str | None = None
+    selection: Selection | None = None
+    regions: Regions | None = None
+    fit: Literal["exact", "stretch"] = "exact"
+    """`stretch` takes a mask of another size and scales it."""
+
+    @model_validator(mode="after")
+    def _one(self) -> VideoMaskRequest:
+        if sum(part is not None for part in (self.mask_artifact_id, self.selection, self.regions)) != 1:
+            raise ValueError("give exactly one of mask_artifact_id, selection and regions")
+        return self
+
+
+class VideoMask(Answer):
+    artifact_id: str
+    uri: str
+    asset_id: str | None
+    width: int
+    height: int
+    inputs: list[Input]
+    meta: JSON
+
+
+__all__ = ["Regions", "VideoMask", "VideoMaskRequest"]

@@ -1,0 +1,203 @@
+"""One clip of a sequence, resolved: its source, its place in the picture, its masks, its faces. Light."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+
+from pydantic import ValidationError
+
+from artifacts import Asset, Record, Registry, Scope
+from artifacts.errors import NotFound
+from deployments.engines.video_render.models import FaceBlur
+from deployments.errors import InvalidRequest, MissingDependency, WrongAsset
+from deployments.operation import JSON, Input
+
+SIDEWAYS = (90, 270)
+TURNED = 5
+"""EXIF orientations from here on change a picture's sides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a clip shows."""
+
+    id: str
+    is_asset: bool
+    asset_id: str | None
+    """The asset itself, or the one that the artifact belongs to."""
+    kind: str
+    """`video`, `image` or another."""
+    media_type: str
+    meta: JSON
+    field: str
+    """The JSON path that named it."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of what is decoded; of a picture upright."""
+        width, height = int(self.meta["width"]), int(self.meta["height"])
+        return (height, width) if self.meta.get("orientation", 1) >= TURNED else (width, height)
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Width and height as it is shown, without an odd column or row."""
+        width, height = self.size
+        if self.meta.get("rotation") in SIDEWAYS:
+            width, height = height, width
+        return max(2, width & ~1), max(2, height & ~1)
+
+    @property
+    def fps(self) -> float | None:
+        return self.meta.get("fps") if self.kind == "video" else None
+
+
+def source_of(registry: Registry, scope: Scope, clip: JSON, where: str) -> Found:
+    """Raises NotFound naming the field."""
+    item: Asset | Record
+    field = f"{where}.asset_id" if clip.get("asset_id") else f"{where}.artifact_id"
+    try:
+        if clip.get("asset_id"):
+            item = registry.asset(scope, clip["asset_id"])
+            asset_id: str | None = item.id
+        else:
+            item = registry.artifact(scope, clip["artifact_id"])
+            asset_id = item.parent_asset_id
+    except NotFound as error:
+        raise NotFound(error.message, field) from None
+    kind = item.media_type.partition("/")[0]
+    return Found(item.id, isinstance(item, Asset), asset_id, kind, item.media_type, item.meta, field)
+
+
+def video_clip(registry: Registry, scope: Scope, inputs: list[Input], clip: JSON, source: Found, where: str) -> JSON:
+    """The clip as the work takes it, but for its place."""
+    length = int(source.meta["duration_ms"]) if source.kind == "video" else clip["out_ms"]
+    out_ms = clip.get("out_ms") or length
+    return {
+        "source_id": source.id,
+        "kind": source.kind,
+        "start_ms": clip["start_ms_on_timeline"],
+        "in_ms": clip["in_ms"],
+        "out_ms": None if out_ms >= length else out_ms,  # None: to the last frame and sample
+        "duration_ms": min(out_ms, length) - clip["in_ms"],
+        "volume_db": clip["volume_db"],
+        "opacity": clip["opacity"],
+        "mask_artifact_id": mask_id(registry, scope, inputs, clip, source.size, where),
+        "face_blur": _face_blur(registry, scope, inputs, clip, source, where),
+    }
+
+
+def placed(clip: JSON, source: Found, canvas: list[int], square: bool) -> list[int]:
+    """[x, y, width, height] of the clip on the canvas, all even but for x and y below 0.
+
+    `square`: the profile's pixels are; else they are the clip's own.
+    """
+    own = list(source.upright)
+    position, scale = clip.get("position"), clip.get("scale")
+    if canvas == own and position is None and scale is None:
+        return [0, 0, *own]
+    video: JSON = source.meta.get("codec_info", {}).get("video", {})
+    stretch = Fraction(*video.get("sample_aspect_ratio", [1, 1])) if square else Fraction(1)
+    shown = (own[0] * stretch, Fraction(own[1]))
+    factor = Fraction(scale) if scale is not None else min(canvas[0] / shown[0], canvas[1] / shown[1])
+    size = [max(2, 2 * round(side * factor / 2)) for side in shown]
+    if position is None:
+        position = [(whole - side) / 2 for whole, side in zip(canvas, size, strict=True)]
+    return [*(2 * round(value / 2) for value in position), *size]
+
+
+def mask_id(
+    registry: Registry, scope: Scope, inputs: list[Input], holder: JSON, size: tuple[int, int], where: str
+) -> str | None:
+    """The id of the holder's mask, which has the source's size."""
+    id = holder.get("mask_artifact_id")
+    if id is None:
+        return None
+    mask = registry.artifact(scope, id)
+    given = (mask.meta.get("width"), mask.meta.get("height"))
+    if mask.kind != "mask" or given != size:
+        raise InvalidRequest(
+            f"{where}.mask_artifact_id is a {mask.kind} of {given[0]}x{given[1]}; give a mask of {size[0]}x{size[1]}, "
+            "the pixels of what it is laid on",
+            field=f"{where}.mask_artifact_id",
+        )
+    return need(inputs, mask.id, "mask")
+
+
+def need(inputs: list[Input], id: str, role: str) -> str:
+    """Notes an input, once for each role."""
+    if Input(id, role) not in inputs:
+        inputs.append(Input(id, role))
+    return id
+
+
+def _face_blur(
+    registry: Registry, scope: Scope, inputs: list[Input], clip: JSON, source: Found, where: str
+) -> JSON | None:
+    filters = [(n, item) for n, item in enumerate(clip["filters"]) if item.get("enabled", True)]
+    for n, item in filters:
+        if item["type"] != "face_blur":
+            at = f"{where}.filters[{n}]"
+            raise InvalidRequest(f"{at}: there is no filter {item['type']!r}; there is face_blur", field=f"{at}.type")
+    if len(filters) > 1:
+        raise InvalidRequest(f"{where} carries {len(filters)} face_blur filters; keep one", field=f"{where}.filters")
+    if not filters:
+        return None
+    n, item = filters[0]
+    at = f"{where}.filters[{n}]"
+    if source.kind != "video":
+        raise InvalidRequest(f"{at}: faces are hidden in videos, and the clip shows a picture", field=f"{at}.type")
+    try:
+        params = FaceBlur.model_validate(item["params"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in (f"{at}.params", *first["loc"]))
+        raise InvalidRequest(f"{name}: {first['msg']}", field=name) from None
+    summary = _summary(registry, scope, params, source, at)
+    tracks_id = tracks_of(registry, scope, summary)
+    return {
+        "summary_id": need(inputs, summary.id, "summary"),
+        "tracks_id": need(inputs, tracks_id, "tracks"),
+        "model": summary.meta["model_used"],
+        "preset": params.look,
+        "style": params.style,
+        "grade": params.grade,
+        "min_face_px": params.min_face_px,
+        "tracks": None if params.tracks is None else params.tracks.model_dump(),
+        "spans": None if params.spans is None else [[span.start_ms, span.end_ms] for span in params.spans],
+        "mask_artifact_id": mask_id(registry, scope, inputs, item, source.size, at),
+    }
+
+
+def _summary(registry: Registry, scope: Scope, params: FaceBlur, source: Found, where: str) -> Record:
+    field = f"{where}.params.source_summary_id"
+    try:
+        summary = registry.artifact(scope, params.source_summary_id)
+    except NotFound:
+        raise MissingDependency(
+            f"{field} names no summary of faces, and the clip is not rendered with its faces open; "
+            f'make one with POST /video/regions {{"asset_id": "{source.id}"}} and set the filter anew with '
+            "POST /video/anonymise/faces",
+            field=field,
+        ) from None
+    if summary.kind != "video_region_summary":
+        raise InvalidRequest(f"{field} is a {summary.kind}; give a video_region_summary", field=field)
+    if not source.is_asset or summary.parent_asset_id != source.id:
+        raise WrongAsset(f"{field} is of asset {summary.parent_asset_id}, and the clip shows {source.id}", field=field)
+    return summary
+
+
+def tracks_of(registry: Registry, scope: Scope, summary: Record) -> str:
+    """The id of a summary's face_tracks. Raises MissingDependency where it has none."""
+    id = summary.meta.get("face_tracks_artifact_id")
+    if id is None:
+        id = json.loads(registry.read(scope, summary))["meta"].get("face_tracks_artifact_id")
+    if id is None:
+        raise MissingDependency(
+            f"the summary {summary.id} was made without a box for each frame; make it again with POST /video/regions",
+        )
+    return registry.artifact(scope, id).id
+
+
+__all__ = ["Found", "mask_id", "need", "placed", "source_of", "tracks_of", "video_clip"]

@@ -1,0 +1,70 @@
+"""Which detector searches a render for faces that remain. Light.
+
+The first of `SEARCHERS` that is here and did not make the clips' summaries: what one detector missed, another may
+find. Where there is no other, the one that made them looks again at twice its scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from configs.models import Models, UnknownModel, WeightsMissing
+from configs.settings import Settings
+from deployments.errors import BackendUnavailable
+from deployments.operation import JSON, Plan
+
+SEARCHERS = (
+    ("centerface", "centerface"),
+    ("opencv_face_detector", "yunet"),
+    ("blazeface_full", "blazeface_full"),
+)
+"""(detector, its weights in models.yaml), best first."""
+
+
+def choice(made_by: Sequence[str], here: Callable[[str], bool]) -> JSON | None:
+    """detector, model, scale and independent; None where none is here. `made_by`: the models of the summaries."""
+    present = [row for row in SEARCHERS if here(row[1])]
+    for detector, model in present:
+        if model not in made_by:
+            return {"detector": detector, "model": model, "scale": 1, "independent": True}
+    for detector, model in present:
+        return {"detector": detector, "model": model, "scale": 2, "independent": False}
+    return None
+
+
+def listed(settings: Settings) -> Callable[[str], bool]:
+    """Whether models.yaml has a model: what a plan goes by, before the replica has looked for its weights."""
+    names = {row.name for row in Models(settings).rows()}
+    return lambda model: model in names
+
+
+def settle(plan: Plan, weights: Callable[[str], Path], settings: Settings) -> Plan:
+    """The plan with the detector whose weights are really here. Raises BackendUnavailable where there is none."""
+    proof = plan.parameters["proof"]
+    if proof is None:
+        return plan
+
+    def here(model: str) -> bool:
+        try:
+            weights(model)
+        except (UnknownModel, WeightsMissing):
+            return False
+        return True
+
+    found = choice(proof["made_by"], here)
+    if found is None:
+        raise BackendUnavailable(
+            "no face detector has its weights here, so the render cannot be searched for faces that remain: fetch them "
+            "with `make models`, or ask for proof: off",
+            field="proof",
+        )
+    return replace(
+        plan,
+        parameters=plan.parameters | {"proof": proof | found},
+        weights_id=Models(settings).weights_id(found["model"]),
+    )
+
+
+__all__ = ["SEARCHERS", "choice", "listed", "settle"]

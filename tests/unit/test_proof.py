@@ -1,0 +1,182 @@
+"""The proof: what it looks at, what counts, and that a render with a face left in it is never kept."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from artifacts import Asset
+from deployments.dispatch import LocalDispatch
+from deployments.engines.video_render.compose import Cover
+from deployments.engines.video_render.notes import Notes
+from deployments.engines.video_render.searcher import choice
+from deployments.errors import ResidualFaces
+from deployments.operation import JSON
+from deployments.operations import OPERATIONS, Runner
+from deployments.replicas.host import Host
+from tests.unit.test_video_render import CONTEXT, SCOPE, Shop, face_blur, shop, speakers, timeline, truth
+
+__all__ = ["shop", "speakers", "truth"]
+
+
+class Oracle:
+    """A detector that knows face_clip's faces: it reports each one that is still there, by its contrast."""
+
+    def __init__(self, boxes: list[list[float]]) -> None:
+        self.boxes, self.calls = boxes, 0
+
+    async def detect(self, detector: str, frames: np.ndarray) -> list[np.ndarray]:
+        assert detector == "centerface"
+        self.calls += 1
+        found = []
+        for frame in frames:
+            rows = []
+            for x, y, w, h in self.boxes:
+                part = frame[int(y) : int(y + h), int(x) : int(x + w)].astype(float)
+                edges = np.abs(np.diff(part, axis=1)).mean()
+                if edges > 3:
+                    rows.append([x, y, w, h, 0.9, *[np.nan] * 10])
+            found.append(np.array(rows, np.float32).reshape(-1, 15))
+        return found
+
+
+def runner(shop: Shop, detect: Any) -> Runner:
+    host = Host(shop.settings, shop.registry, OPERATIONS, detect)
+    return Runner(shop.registry, LocalDispatch({"Video": host}), shop.settings)
+
+
+@pytest.fixture
+def first_face(truth: list[list[list[float]]]) -> list[list[float]]:
+    """The first shot's face in its first frame."""
+    return [truth[0][0][1:5]]
+
+
+@pytest.fixture(autouse=True)
+def _weights_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("configs.models.resolver.Models.path", lambda self, name, progress=None: Path(name))
+
+
+def part(request: JSON, **more: Any) -> JSON:
+    """The first second: one face, which hardly moves."""
+    return request | {"end_ms": 1000, **more}
+
+
+async def test_a_hidden_face_passes(
+    shop: Shop, speakers: Asset, truth: list[list[list[float]]], first_face: list[list[float]]
+) -> None:
+    oracle = Oracle(first_face)
+    request = part(timeline(speakers.id, face_blur(shop.summary(speakers, truth).id)))
+    answer = await runner(shop, oracle.detect).run("video_render", request, CONTEXT)
+    report = shop.registry.artifact(SCOPE, answer["report_artifact_id"])
+    body = json.loads(shop.registry.read(SCOPE, report))
+    assert (body["residual_faces"], body["independent"], body["detector"]) == (0, True, "centerface")
+    assert body["mode"] == "sampled"
+    assert report.kind == "anonymise_report"
+    assert oracle.calls
+
+
+async def test_a_face_whose_track_is_missing_is_covered(
+    shop: Shop, speakers: Asset, truth: list[list[list[float]]], first_face: list[list[float]]
+) -> None:
+    """The summary lacks the first shot's track: the proof finds the face, and its repair hides it."""
+    oracle = Oracle(first_face)
+    request = part(timeline(speakers.id, face_blur(shop.summary(speakers, truth[1:]).id)))
+    answer = await runner(shop, oracle.detect).run("video_render", request, CONTEXT)
+    body = json.loads(shop.registry.read(SCOPE, shop.registry.artifact(SCOPE, answer["report_artifact_id"])))
+    assert body["repaired_faces"] == 25  # each frame of the second
+    assert (body["residual_faces"], body["passes"]) == (0, 2)
+
+
+async def test_what_cannot_be_covered_is_not_kept(
+    shop: Shop,
+    speakers: Asset,
+    truth: list[list[list[float]]],
+    first_face: list[list[float]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Cover, "paint", lambda self, frame, number: None)
+    request = part(timeline(speakers.id, face_blur(shop.summary(speakers, truth[1:]).id, style="mosaic")))
+    run = runner(shop, Oracle(first_face).detect)
+    with pytest.raises(ResidualFaces) as caught:
+        await run.run("video_render", request, CONTEXT)
+    assert caught.value.status == 422
+    id = caught.value.details["report_artifact_id"]
+    report = shop.registry.artifact(SCOPE, id)
+    assert report.meta["residual_faces"] > 0
+    assert report.parent_asset_id == speakers.id
+    plan = shop.plan(request)
+    assert not any(
+        child.startswith("render_") and shop.registry.artifact(SCOPE, child).meta.get("cache_key") == plan.cache_key
+        for child in shop.registry.children(SCOPE, speakers.id)
+    )
+    kept = await run.run("video_render", request | {"allow_residual": True}, CONTEXT)
+    assert shop.registry.artifact(SCOPE, kept["artifact_id"]).meta["residual_faces"] > 0
+    assert any(warning.get("field") == "allow_residual" for warning in kept["warnings"])
+
+
+async def test_faces_that_the_caller_left_open_do_not_count(
+    shop: Shop, speakers: Asset, truth: list[list[list[float]]], first_face: list[list[float]]
+) -> None:
+    summary = shop.summary(speakers, truth)
+    for choice_of in ({"tracks": {"exclude": [1]}}, {"spans": [{"start_ms": 2000, "end_ms": 3000}]}):
+        request = part(timeline(speakers.id, face_blur(summary.id, **choice_of)))
+        answer = await runner(shop, Oracle(first_face).detect).run("video_render", request, CONTEXT)
+        body = json.loads(shop.registry.read(SCOPE, shop.registry.artifact(SCOPE, answer["report_artifact_id"])))
+        assert (body["residual_faces"], body["repaired_faces"], body["artefacts"]) == (0, 0, 0)
+
+
+async def test_a_hit_without_a_counterpart_is_an_artefact(
+    shop: Shop, speakers: Asset, truth: list[list[list[float]]]
+) -> None:
+    """The first call searches the file, and the second the frames without face_blur, which show nothing there."""
+    calls = 0
+
+    async def detect(detector: str, frames: np.ndarray) -> list[np.ndarray]:
+        nonlocal calls
+        calls += 1
+        row = np.array([[10, 10, 40, 40, 0.9 if calls == 1 else 0.4, *[np.nan] * 10]], np.float32)
+        return [row] * len(frames)
+
+    request = part(timeline(speakers.id, face_blur(shop.summary(speakers, truth).id, style="solid")))
+    answer = await runner(shop, detect).run("video_render", request, CONTEXT)
+    body = json.loads(shop.registry.read(SCOPE, shop.registry.artifact(SCOPE, answer["report_artifact_id"])))
+    assert body["residual_faces"] == body["repaired_faces"] == 0
+    assert body["artefacts"] == body["frames"] > 0
+
+
+def test_the_searcher_did_not_make_the_summary() -> None:
+    everything = lambda model: True  # noqa: E731
+    assert choice(["yunet"], everything) == {
+        "detector": "centerface", "model": "centerface", "scale": 1, "independent": True
+    }  # fmt: skip
+    assert choice(["centerface"], everything)["model"] == "yunet"  # type: ignore[index]
+    assert choice(["centerface", "yunet"], everything)["model"] == "blazeface_full"  # type: ignore[index]
+    alone = choice(["yunet"], lambda model: model == "yunet")
+    assert alone == {"detector": "opencv_face_detector", "model": "yunet", "scale": 2, "independent": False}
+    assert choice([], lambda model: False) is None
+
+
+def test_what_a_sampled_proof_looks_at() -> None:
+    notes = Notes(Path(), Fraction(1, 25), "bt601")
+    notes.pts.extend(range(100))  # 4 s
+    notes.cuts = [30]
+    notes.tracks = {(0, 1): [40, 51]}
+    wanted = {0, 14, 29, 30, 64, 99, 40, 45, 51} | {k * 500 * 25 // 1000 for k in range(8)}
+    assert notes.searched("sampled") == sorted(wanted)
+    assert notes.searched("full") == list(range(100))
+
+
+def test_anonymised_sequences_are_searched_by_default(
+    shop: Shop, speakers: Asset, truth: list[list[list[float]]]
+) -> None:
+    blurred = timeline(speakers.id, face_blur(shop.summary(speakers, truth).id))
+    assert shop.plan(blurred).parameters["proof"]["mode"] == "sampled"
+    assert shop.plan(blurred | {"proof": "off"}).parameters["proof"] is None
+    assert shop.plan(timeline(speakers.id)).parameters["proof"] is None
+    keys = {shop.plan(blurred | more).cache_key for more in ({}, {"proof": "full"}, {"allow_residual": True})}
+    assert len(keys) == 3
