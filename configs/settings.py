@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 Device = Literal["auto", "cpu", "cuda"]
+ENVS = ("dev", "test", "staging", "prod", "local")
 GIB = 1 << 30
 MIB = 1 << 20
 
@@ -26,8 +27,22 @@ class Settings(BaseSettings):
         False, description="A `file://` store although prod is served, or the cluster has more than one node."
     )
     served_envs: str = Field("dev,test,staging,local", description="The envs that this process serves, with commas.")
+    auth_mode: Literal["headers", "keys"] = Field(
+        "headers", description="`headers`: the scope headers are believed. `keys`: API keys are asked for."
+    )
+    api_keys_file: str = Field(
+        "", description="Absolute path of the API keys' hashes; empty: MATTEBOX_HOME/api_keys.json."
+    )
+    trusted_proxy: bool = Field(
+        False,
+        description="Every request comes through a proxy that sets the scope headers.",
+    )
     http_host: str = Field("127.0.0.1", description="Where HTTP listens.")
     http_port: int = Field(8000, ge=0, le=65535, description="The port of HTTP.")
+    log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or text for people.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least level that is logged; DEBUG adds traces, which hold paths and callers' data."
+    )
 
     threads: int = Field(2, ge=1, le=256, description="Threads of each kernel and decoder in a replica.")
     device: Device = Field("auto", description="Where kernels and models run.")
@@ -36,6 +51,9 @@ class Settings(BaseSettings):
     offline: bool = Field(False, description="Never ask an upstream URL for weights.")
     allow_stubs: bool = Field(True, description="Outside staging and prod, a backend without weights answers a stub.")
 
+    max_requests_per_tenant: int = Field(
+        64, ge=1, description="Requests of one tenant in flight in one Gateway; those over it are answered 429."
+    )
     max_upload_bytes: int = Field(2 * GIB, ge=1, description="Largest upload.")
     max_body_bytes: int = Field(8 * MIB, ge=1, description="Largest JSON body.")
     max_image_pixels: int = Field(100_000_000, ge=1, description="Most pixels of a picture, read or made.")
@@ -73,6 +91,37 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("api_keys_file")
+    @classmethod
+    def _absolute_file(cls, value: str) -> str:
+        if value and not Path(value).is_absolute():
+            raise ValueError(
+                f"API_KEYS_FILE is the relative path {value!r}, and a replica has a working folder of its own; "
+                f"write an absolute one, for example API_KEYS_FILE={Path(value).absolute()}"
+            )
+        return value
+
+    @field_validator("served_envs")
+    @classmethod
+    def _known_envs(cls, value: str) -> str:
+        named = [part.strip() for part in value.split(",") if part.strip()]
+        if not named or set(named) - set(ENVS):
+            raise ValueError(f"SERVED_ENVS is {value!r}; write some of {', '.join(ENVS)}, with commas between")
+        return value
+
+    @model_validator(mode="after")
+    def _prod_is_guarded(self) -> Self:
+        if "prod" in self.envs and self.auth_mode == "headers" and not self.trusted_proxy:
+            raise ValueError(
+                "SERVED_ENVS has prod, and AUTH_MODE=headers believes whoever asks; set AUTH_MODE=keys, or "
+                "TRUSTED_PROXY=1 where a proxy sets the scope headers of every request"
+            )
+        return self
+
+    @property
+    def keys_file(self) -> Path:
+        return Path(self.api_keys_file) if self.api_keys_file else self.mattebox_home / "api_keys.json"
+
     @model_validator(mode="after")
     def _lasting(self) -> Self:
         """A store on one machine's disk is no place for prod, unless the operator says that it is."""
@@ -106,4 +155,16 @@ def load(args: dict[str, Any] | None = None) -> Settings:
     return Settings(**{key.lower(): value for key, value in (args or {}).items()})
 
 
-__all__ = ["Device", "Settings", "load"]
+def explain(error: ValidationError) -> list[str]:
+    """One line for each wrong setting, with the name of its variable and what was given."""
+    lines = []
+    for item in error.errors(include_url=False):
+        name = ".".join(str(part) for part in item["loc"]).upper()
+        reason = item["msg"].removeprefix("Value error, ")
+        unknown = f"{name} is no setting; docs/settings.md lists them"
+        known = reason if reason.startswith(name) else f"{name}={item['input']}: {reason}"
+        lines.append(unknown if item["type"] == "extra_forbidden" else known)
+    return lines
+
+
+__all__ = ["ENVS", "Device", "Settings", "explain", "load"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 32
 """Deepest nesting of a body."""
+MAX_VALUES = 500_000
+"""Most values of a body: a parsed one costs many times its bytes."""
+MAX_DIGITS = 64
+"""Longest number, in characters."""
+MAX_NUMBER = 1e15
+"""Largest magnitude: up to here a double holds every integer."""
+MAX_STRING = 4 << 20
+"""Longest string, in characters."""
+MAX_NAME = 256
+"""Longest name of a field."""
+STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+"""A JSON string, or what is left of one that does not end: so it is linear on any bytes."""
 SCOPE_HEADERS = {"tenant_id": "X-Tenant-Id", "env": "X-Env", "user_id": "X-User-Id"}
 
 
@@ -37,32 +50,86 @@ async def read_json(call: Call) -> JSON:
         data += chunk
         if len(data) > limit:
             raise PayloadTooLarge(f"the body is larger than {limit} bytes (MAX_BODY_BYTES)")
-    if _depth(data) > MAX_DEPTH:
-        raise InvalidRequest(f"the body is nested deeper than {MAX_DEPTH} levels")
-    try:
-        body = json.loads(data, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"the body is not valid JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise InvalidRequest("the body must be a JSON object")
+    body = parse(bytes(data))
     check_body(call.context, body)
     return body
 
 
-def _depth(data: bytes | bytearray) -> int:
-    """An upper bound of the nesting, known before anything is parsed (brackets in strings count too)."""
+def parse(data: bytes) -> JSON:
+    """A JSON object whose depth, count, numbers and strings lie within their caps; InvalidRequest otherwise."""
+    skeleton = STRING.sub(b"", data)
+    opened = skeleton.count(b"[") + skeleton.count(b"{")
+    if opened + skeleton.count(b",") > MAX_VALUES:
+        raise InvalidRequest(f"the body holds more than {MAX_VALUES} values")
+    if _depth(skeleton) > MAX_DEPTH:
+        raise InvalidRequest(f"the body is nested deeper than {MAX_DEPTH} levels")
+    try:
+        text = data.decode()  # UTF-8 alone: the caps above read its bytes
+        body = json.loads(text, parse_constant=_refuse_constant, parse_int=_integer, parse_float=_number)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"the body is not valid JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise InvalidRequest("the body must be a JSON object")
+    _check_strings(body, "")
+    return body
+
+
+def _depth(skeleton: bytes) -> int:
+    """The nesting of a body without its strings, known before anything is parsed."""
     deepest = depth = 0
-    for byte in data:
+    for byte in skeleton.translate(None, NOT_BRACKETS):
         if byte in b"[{":
             depth += 1
             deepest = max(deepest, depth)
-        elif byte in b"]}":
+        else:
             depth -= 1
     return deepest
 
 
+NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
+
+
+def _integer(digits: str) -> int:
+    _number(digits)
+    return int(digits)
+
+
+def _number(digits: str) -> float:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number of {len(digits)} characters; at most {MAX_DIGITS} are read")
+    if not abs(number := float(digits)) <= MAX_NUMBER:
+        raise ValueError(f"the number {digits} is larger than {MAX_NUMBER:g}")
+    return number
+
+
+def _check_strings(value: Any, path: str) -> None:
+    """Lengths, and characters that no text can hold: half a surrogate pair, or a NUL."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if len(name) > MAX_NAME:
+                raise InvalidRequest(f"a field's name is longer than {MAX_NAME} characters", field=path or None)
+            _check_text(name, path)
+            _check_strings(item, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            if isinstance(item, (dict, list, str)):
+                _check_strings(item, f"{path}[{index}]")
+    elif isinstance(value, str):
+        if len(value) > MAX_STRING:
+            raise InvalidRequest(f"{path} is longer than {MAX_STRING} characters", field=path)
+        _check_text(value, path)
+
+
+def _check_text(text: str, path: str) -> None:
+    if "\0" in text or (not text.isascii() and UNPAIRED.search(text)):
+        raise InvalidRequest(f"{path or 'a name'} holds a character that no text has", field=path or None)
+
+
+UNPAIRED = re.compile("[\ud800-\udfff]")
 
 
 def check_body(context: Context, body: Mapping[str, Any]) -> None:
@@ -73,4 +140,15 @@ def check_body(context: Context, body: Mapping[str, Any]) -> None:
             raise ScopeMismatch(f"{field} in the body differs from the header {SCOPE_HEADERS[field]}", field=field)
 
 
-__all__ = ["MAX_DEPTH", "Body", "check_body", "read_json"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_DIGITS",
+    "MAX_NAME",
+    "MAX_NUMBER",
+    "MAX_STRING",
+    "MAX_VALUES",
+    "Body",
+    "check_body",
+    "parse",
+    "read_json",
+]

@@ -38,6 +38,18 @@ def models(options: argparse.Namespace) -> int:
     return 0
 
 
+def key(options: argparse.Namespace) -> int:
+    """Make an API key: the secret is printed once, its hash goes into API_KEYS_FILE."""
+    from deployments.gateway.auth import make_key
+    from deployments.launcher import read_args
+
+    path = configuration.load(read_args(options.config)).keys_file
+    secret, row = make_key(path, options.tenant, options.env, options.right)
+    print(f"{row.id} may {', '.join(sorted(row.rights))} for {', '.join(sorted(row.tenants))}", file=sys.stderr)
+    print(secret)
+    return 0
+
+
 def doctor(options: argparse.Namespace) -> int:
     """Tell what works here; with --fsck, whether every record's bytes are there and right."""
     from deployments import doctor
@@ -59,6 +71,9 @@ Option = tuple[str, dict[str, Any]]
 JSON_OPTION: Option = ("--json", {"action": "store_true", "help": "one JSON object"})
 FSCK: Option = ("--fsck", {"action": "store_true", "help": "read every record and its bytes"})
 GRACE: Option = ("--grace-hours", {"type": _hours, "default": 24.0, "help": "longer than any write takes (24)"})
+TENANT: Option = ("--tenant", {"action": "append", "required": True, "help": "a tenant, `t_…`; may be repeated"})
+ENV: Option = ("--env", {"action": "append", "required": True, "help": "an env; may be repeated"})
+RIGHT: Option = ("--right", {"action": "append", "required": True, "choices": ("read", "write", "delete")})
 
 
 class Command(NamedTuple):
@@ -71,6 +86,7 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "serve": Command(serve),
     "models": Command(models),
+    "key": Command(key, (TENANT, ENV, RIGHT)),
     "doctor": Command(doctor, (FSCK, JSON_OPTION)),
     "gc": Command(gc, (GRACE, JSON_OPTION)),
 }
@@ -90,10 +106,8 @@ def main(arguments: list[str]) -> int:
     try:
         return COMMANDS[options.command].run(options)
     except ValidationError as error:
-        for item in error.errors():
-            name = ".".join(str(part) for part in item["loc"]).upper()
-            said = item["msg"].removeprefix("Value error, ")
-            print(f"setting {name}: {said}" if name else said, file=sys.stderr)
+        for line in configuration.explain(error):
+            print(line, file=sys.stderr)
         return 2
 
 

@@ -7,6 +7,8 @@ AppError
 │   ├── UnknownBackend    no such backend; the message lists them
 │   ├── UnknownPreset     no such preset or profile; the message lists them
 │   └── InvalidMeta       an unknown kind of artifact, or meta that its kind does not take
+├── Unauthorized          no API key, or one that is not known
+├── Forbidden             the API key is for another scope, or lacks the right
 ├── RemoteFetchOff        media is not fetched from addresses here
 ├── PrefixViolation       a key outside the caller's own prefix
 ├── ScopeMismatch         the body names another scope than the headers
@@ -35,7 +37,7 @@ AppError
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
@@ -51,6 +53,8 @@ class AppError(Exception):
 
     code = "internal"
     status = 500
+    headers: ClassVar[Mapping[str, str]] = {}
+    """Of the HTTP answer."""
 
     def __init__(self, message: str, *, field: str | None = None, **details: Any) -> None:
         super().__init__(message)
@@ -101,6 +105,19 @@ class InvalidMeta(InvalidRequest):
     """An unknown kind of artifact, or meta that its kind does not take."""
 
     code = "invalid_meta"
+
+
+class Unauthorized(AppError):
+    """No API key, or one that is not known."""
+
+    code, status = "unauthorized", 401
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
+
+
+class Forbidden(AppError):
+    """The API key is for another scope, or lacks the right."""
+
+    code, status = "forbidden", 403
 
 
 class PrefixViolation(AppError):
@@ -226,6 +243,7 @@ class Busy(AppError):
     """Over a limit; try again later."""
 
     code, status = "busy", 429
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
 
 
 class Internal(AppError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ from deployments.engines.video_visual_meta.reframe import OPERATION as VIDEO_REF
 from deployments.errors import AppError, InputCrashedWorker, WorkerLost, as_app_error
 from deployments.jobs.runs import Jobs, Joined, Result
 from deployments.operation import JSON, Context, Input, Operation, Plan, Report, Warning
+from deployments.waiting import following
 
 OPERATIONS: Mapping[str, Operation] = {
     row.name: row
@@ -244,6 +246,7 @@ class Runner:
         """
         key = plan.cache_key
         flight = self._flights.get(key)
+        joined = flight is not None
         if flight is None:
             task = asyncio.get_running_loop().create_task(
                 self._compute(operation, plan, context.request_id, report), context=contextvars.Context()
@@ -252,7 +255,8 @@ class Runner:
             task.add_done_callback(lambda task: self._landed(key, task))
         flight.holders += 1
         try:
-            return await asyncio.shield(flight.task)
+            with following() if joined else contextlib.nullcontext():
+                return await asyncio.shield(flight.task)
         except asyncio.CancelledError:
             if report is not None:  # only a job's own task is cancelled on purpose
                 flight.holders -= 1

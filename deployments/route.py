@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from artifacts import Record, Registry
 from artifacts.errors import NotFound
-from deployments.operation import Context
+from deployments.operation import JSON, Context
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from starlette.requests import Request
 
     from configs.settings import Settings
@@ -50,6 +51,26 @@ class Route:
     path: str
     handle: Callable[[Call], Awaitable[Reply]]
     summary: str
+    right: str = ""
+    """`read`, `write` or `delete`, which an API key must have; empty: what the method says."""
+    body: type[BaseModel] | None = None
+    """The JSON body, where there is one; its `example` is documented, and run by a test."""
+    form: JSON = field(default_factory=dict)
+    """The JSON schema of a multipart body; its fields' examples are run with a file."""
+    example: JSON = field(default_factory=dict)
+    """Of the body. Ids in it, and in `params` and `query`, end in `_aaaaaaaa`; a test puts real ones there."""
+    params: Mapping[str, str] = field(default_factory=dict)
+    """An example for each of the path's parameters."""
+    query: Mapping[str, JSON] = field(default_factory=dict)
+    """JSON schemas, each with an `example`, of the query's parameters."""
+    if_match: bool = False
+    """Whether the header If-Match is required: changes of a document that are no POST."""
+    answer: type[BaseModel] | None = None
+    """The JSON of a success (deployments/answer.py, answers.py); None where `produces` is not JSON."""
+    status: int = 200
+    """Of a success."""
+    produces: str = "application/json"
+    """The media type of a success."""
 
 
 async def artifact(call: Call, kind: str) -> Record:

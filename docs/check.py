@@ -6,6 +6,8 @@ import re
 import sys
 from pathlib import Path
 
+from docs.generate import stale
+
 UNSCOPED = ("/healthz", "/readyz", "/metrics", "/docs", "/openapi.json")
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
@@ -33,7 +35,7 @@ def problems() -> list[str]:
         said += [f"make {target} is no target" for target in TARGET.findall(text) if target not in targets]
         said += [f"{method} {path} is not served" for method, path in routes if (method, path) not in served]
         found += [f"{name}: {line}" for line in said]
-    return found
+    return found + [f"{path} is stale: run `python -m docs.generate`" for path in stale()]
 
 
 def _routes() -> set[tuple[str, str]]:

@@ -9,6 +9,7 @@ from artifacts import Registry
 from configs.settings import Settings
 from deployments.body import check_body
 from deployments.errors import InvalidRequest, to_wire
+from deployments.gateway.admission import Admission
 from deployments.gateway.context import make_context, request_id
 from deployments.media.routes import adopt, asset_json
 from deployments.operation import JSON, Context, Operation
@@ -20,13 +21,14 @@ Method = Callable[..., Awaitable[Any]]
 class HandleFace:
     """What `serve.get_app_handle("mattebox")` offers: `handle.image_render.remote({…}, context={…})`.
 
-    `context` is `{tenant_id, env, user_id?, request_id?}`. It is not authenticated: handles trust the cluster. A
-    failure is a `RuntimeError({"error": {…}})`, readable as `(getattr(e, "cause", None) or e).args[0]`.
+    `context` is `{tenant_id, env, user_id?, request_id?}`, not authenticated: handles trust the cluster. A failure
+    is a `RuntimeError({"error": {…}})`, readable as `(getattr(e, "cause", None) or e).args[0]`.
     """
 
     runner: Runner
     registry: Registry
     settings: Settings
+    admission: Admission
 
     async def upload_asset(self, request: JSON, context: Mapping[str, str] | None = None) -> JSON:
         """`{data: bytes, tags?: [str], source_ref?: str}` -> the asset."""
@@ -80,7 +82,8 @@ class HandleFace:
         id = request_id({"x-request-id": said.get("request_id", "")})
         try:
             who = make_context(said.get("tenant_id", ""), said.get("env", ""), said.get("user_id"), id, self.settings)
-            return await act(who)
+            with self.admission.request(who.scope.tenant):
+                return await act(who)
         except Exception as error:
             raise to_wire(error, id) from None
 

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Match
 
 from artifacts import Registry
 from configs.settings import Settings
@@ -29,7 +30,11 @@ from deployments.errors import (
     envelope,
 )
 from deployments.gateway import context as who
-from deployments.gateway.openapi import body_schema, install_openapi
+from deployments.gateway.admission import Admission
+from deployments.gateway.auth import RIGHT_OF, Keys
+from deployments.gateway.exchange import Exchanges, exchange
+from deployments.gateway.openapi import install_openapi
+from deployments.gateway.reading import install_docs
 from deployments.jobs.routes import ROUTES as JOBS
 from deployments.jobs.routes import respond
 from deployments.media.routes import ROUTES as MEDIA
@@ -41,26 +46,43 @@ from deployments.timeline.routes import ROUTES as TIMELINE
 log = logging.getLogger(__name__)
 
 ROUTES: tuple[Route, ...] = (*MEDIA, *TIMELINE, *CAPTIONS, *REGIONS, *VISUAL_META, *MASKS, *IMAGES, *JOBS)
+AT_THE_DOOR = (401, 403, 429)
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def build_http(runner: Runner, registry: Registry, settings: Settings) -> FastAPI:
+def build_http(runner: Runner, registry: Registry, settings: Settings, admission: Admission | None = None) -> FastAPI:
     """The whole HTTP face over a runner, with or without Ray."""
-    app = FastAPI(title="mattebox", version="0.1.0", description="Pictures from layers, and prepared video.")
+    app = FastAPI(
+        title="mattebox",
+        version="0.1.0",
+        description="Pictures from layers, and prepared video.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would answer without an envelope
+    )
+    app.add_middleware(Exchanges)
+    keys = Keys(settings.keys_file) if settings.auth_mode == "keys" else None
+    places = admission or Admission(settings.max_requests_per_tenant)
 
-    def endpoint(handle: Callable[[Call], Awaitable[Reply]]) -> Endpoint:
-        """Scope first, then whatever the handler checks; every exception becomes an envelope."""
+    def endpoint(name: str, right: str, handle: Callable[[Call], Awaitable[Reply]]) -> Endpoint:
+        """Auth, scope and admission in this order, then what the handler checks; every exception is an envelope."""
 
         async def respond(request: Request) -> Response:
-            id = who.request_id(request.headers)
+            seen = exchange(request)
+            seen.operation = name
             try:
-                context = who.from_headers(request.headers, id, settings)
+                key = keys.find(request.headers.get("authorization", "")) if keys else None
+                context = who.from_headers(request.headers, seen.request_id, settings)
+                if key:
+                    key.check(context.scope, right)
+                seen.tenant = context.scope.tenant
+                seen.hold(places.request(context.scope.tenant))
                 call = Call(context, request.path_params, request, registry, runner, settings)
-                return _response(await handle(call), id)
+                return _response(await handle(call), seen.request_id)
             except ClientDisconnect:
                 return Response(status_code=499)
             except Exception as error:
-                return _failure(error, id)
+                return _failure(error, seen.request_id)
 
         return respond
 
@@ -69,27 +91,22 @@ def build_http(runner: Runner, registry: Registry, settings: Settings) -> FastAP
             answer = await runner.run(row.name, await read_json(call), call.context)
             return await asyncio.to_thread(_bytes, call, answer["artifact_id"])
 
-        return endpoint(content if row.content else lambda call: respond(call, row))
+        return endpoint(row.name, "write", content if row.content else lambda call: respond(call, row))
 
     def dry_run(row: Operation) -> Endpoint:
         async def handle(call: Call) -> Reply:
             return Reply(await runner.dry_run(row.name, await read_json(call), call.context))
 
-        return endpoint(handle)
+        return endpoint(f"{row.name}_dry_run", "read", handle)
 
     for row in runner.operations.values():
-        extra = {"requestBody": {"required": True, "content": {"application/json": body_schema(row)}}}
-        app.add_api_route(row.path, operation(row), methods=["POST"], name=row.name, openapi_extra=extra)
+        app.add_api_route(row.path, operation(row), methods=["POST"], name=row.name)
         if row.preview:
-            app.add_api_route(
-                f"{row.path}/dry-run",
-                dry_run(row),
-                methods=["POST"],
-                name=f"{row.name}_dry_run",
-                openapi_extra=extra,
-            )
+            app.add_api_route(f"{row.path}/dry-run", dry_run(row), methods=["POST"], name=f"{row.name}_dry_run")
     for route in ROUTES:
-        app.add_api_route(route.path, endpoint(route.handle), methods=[route.method], summary=route.summary)
+        right = route.right or RIGHT_OF[route.method]
+        run = endpoint(f"{route.method} {route.path}", right, route.handle)
+        app.add_api_route(route.path, run, methods=[route.method])
 
     async def healthz() -> JSON:
         return {"status": "ok"}
@@ -102,9 +119,9 @@ def build_http(runner: Runner, registry: Registry, settings: Settings) -> FastAP
         text, media_type = metrics.exposition()
         return Response(text, media_type=media_type)
 
-    app.add_api_route("/healthz", healthz, methods=["GET"], summary="Whether this process answers")
-    app.add_api_route("/readyz", readyz, methods=["GET"], summary="Whether every deployment answers")
-    app.add_api_route("/metrics", exposition, methods=["GET"], summary="Counters for Prometheus")
+    app.add_api_route("/healthz", healthz, methods=["GET"])
+    app.add_api_route("/readyz", readyz, methods=["GET"])
+    app.add_api_route("/metrics", exposition, methods=["GET"])
 
     async def unrouted(request: Request, error: Exception) -> Response:
         """What Starlette itself refuses: unknown paths and methods."""
@@ -113,11 +130,15 @@ def build_http(runner: Runner, registry: Registry, settings: Settings) -> FastAP
             404: NotFound("no such path; /docs lists them"),
             405: MethodNotAllowed("this path does not take this method; /docs lists what it takes"),
         }
-        return _failure(refusals.get(status, error), who.request_id(request.headers))
+        answer = _failure(refusals.get(status, error), exchange(request).request_id)
+        if status == 405:
+            answer.headers["Allow"] = ", ".join(_methods(app, request))
+        return answer
 
     app.add_exception_handler(HTTPException, unrouted)
     app.add_exception_handler(Exception, unrouted)
-    install_openapi(app, runner.operations.values())
+    install_docs(app)
+    install_openapi(app, runner.operations.values(), ROUTES)
     return app
 
 
@@ -137,11 +158,19 @@ def _response(reply: Reply, request_id: str) -> Response:
     return JSONResponse(reply.body, reply.status, headers)
 
 
+def _methods(app: FastAPI, request: Request) -> list[str]:
+    """What the path takes, from every route that it fits."""
+    fits = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in fits for method in getattr(route, "methods", None) or ()})
+
+
 def _failure(error: BaseException, request_id: str) -> Response:
     ours = as_app_error(error)
     if isinstance(ours, Internal):
-        log.error("request %s failed", request_id, exc_info=error)
-    return JSONResponse(envelope(ours, request_id), ours.status, {"X-Request-Id": request_id})
+        log.error("request failed", exc_info=error, extra={"about": {"request_id": request_id}})
+    if ours.status in AT_THE_DOOR:
+        metrics.REFUSED.labels(ours.code).inc()
+    return JSONResponse(envelope(ours, request_id), ours.status, {"X-Request-Id": request_id, **ours.headers})
 
 
 __all__ = ["ROUTES", "build_http"]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Literal
 
+from pydantic import Field
+
+from deployments.answer import JSON, Answer
 from deployments.body import read_json
 from deployments.errors import InvalidRequest
 from deployments.jobs import job
@@ -12,6 +16,26 @@ from deployments.operation import Operation
 from deployments.route import Call, Reply, Route
 
 DEFAULT_LISTED, MOST_LISTED = 20, 100
+
+
+class Job(Answer):
+    """A job document."""
+
+    id: str
+    state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
+    progress: float = Field(ge=0, le=1)
+    frames_per_s: float | None = None
+    eta_s: float | None = None
+    artifact_ids: list[str]
+    error: JSON | None = None
+    created_at: str
+    updated_at: str
+
+
+class Jobs(Answer):
+    """The jobs of a scope."""
+
+    jobs: list[Job]
 
 
 async def respond(call: Call, operation: Operation) -> Reply:
@@ -52,10 +76,13 @@ async def leave_job(call: Call) -> Reply:
     return Reply(job.shown(await call.runner.jobs.leave(call.context.scope, call.params["id"])))
 
 
+_JOB = {"id": "job_aaaaaaaa"}
+_LIMIT = {"limit": {"type": "integer", "minimum": 1, "maximum": MOST_LISTED, "default": DEFAULT_LISTED, "example": 5}}
+
 ROUTES = (
-    Route("GET", "/jobs", list_jobs, "The jobs of the scope, the last changed first"),
-    Route("GET", "/jobs/{id}", get_job, "A job: its state, progress, artifacts or error"),
-    Route("DELETE", "/jobs/{id}", leave_job, "Wait no longer for a job; the last to leave cancels it"),
+    Route("GET", "/jobs", list_jobs, "The jobs of the scope, the last changed first", query=_LIMIT, answer=Jobs),
+    Route("GET", "/jobs/{id}", get_job, "A job: its state, progress, artifacts or error", params=_JOB, answer=Job),
+    Route("DELETE", "/jobs/{id}", leave_job, "Wait no longer; the last to leave cancels", params=_JOB, answer=Job),
 )
 
 __all__ = ["ROUTES", "prefers_async", "respond"]

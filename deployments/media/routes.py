@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,11 +13,14 @@ from artifacts import Asset, Record, Registry, Scope
 from artifacts.canonical import is_id
 from artifacts.errors import NotFound
 from artifacts.kinds import KINDS, type_name
+from deployments.answer import Artifact as ArtifactAnswer
+from deployments.answer import Asset as AssetAnswer
+from deployments.answer import AssetAndArtifacts, Assets, Deleted, DeletedAsset, Kinds, Lineage, Registered
 from deployments.body import Body, check_body, read_json
 from deployments.errors import InvalidRequest, PayloadTooLarge, RangeNotSatisfiable, RemoteFetchOff, UnsupportedMedia
 from deployments.media.lineage import lineage, mermaid
 from deployments.media.multipart import read_multipart
-from deployments.media.register import register_artifact
+from deployments.media.register import RegisterKey, register_artifact
 from deployments.media.sniff import sniff
 from deployments.operation import JSON, Context
 from deployments.operations import Runner
@@ -259,17 +263,130 @@ def _artifact(registry: Registry, scope: Scope, id: str) -> Record | None:
         return None
 
 
+_ASSET = {"id": "asset_aaaaaaaa"}
+_ARTIFACT = {"id": "mask_aaaaaaaa"}
+_DIRECTION = {"type": "string", "enum": ["up", "down", "both"], "default": "both", "example": "up"}
+_UPLOAD = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {
+        "file": {"type": "string", "format": "binary"},
+        "tags": {"type": "string", "description": "Words with commas between.", "example": "holiday, beach"},
+        "source_ref": {"type": "string", "description": "What the caller calls it.", "example": "cms/4711"},
+    },
+}
+
+_RENDER = {
+    "profile": "source",
+    "duration_ms": 6000,
+    "width": 640,
+    "height": 360,
+    "fps": 30,
+    "plan_hash": "made-elsewhere",
+    "encoder": "libx264",
+    "dependencies": [],
+}
+_REGISTER = {
+    "type": "object",
+    "required": ["file", "kind", "meta"],
+    "properties": {
+        "file": {"type": "string", "format": "binary"},
+        "kind": {"type": "string", "description": "GET /media-v2/kinds lists them.", "example": "render"},
+        "meta": {"type": "string", "description": "A JSON object.", "example": json.dumps(_RENDER)},
+        "media_type": {"type": "string", "description": "Default: what the bytes are.", "example": "video/mp4"},
+    },
+}
+_KEY = {"kind": "render", "key": "tenants/t_acme/dev/media_v2/asset_aaaaaaaa/render/made.mp4", "meta": _RENDER}
+_PAGE: dict[str, JSON] = {
+    "kind": {"type": "string", "enum": ["image", "video", "audio"], "example": "video"},
+    "tag": {"type": "string", "example": "holiday"},
+    "limit": {"type": "integer", "minimum": 1, "default": PAGE, "example": 10},
+    "cursor": {"type": "string", "description": "The `next_cursor` of the page before."},
+}
+_CASCADE = {"type": "boolean", "default": False, "example": True}
+_FORMAT = {"type": "string", "enum": ["json", "mermaid"], "default": "json", "example": "json"}
+
 ROUTES = (
-    Route("POST", "/media-v2/assets", upload, "Upload a picture, a video or a sound"),
-    Route("GET", "/media-v2/assets", list_assets, "The assets, by kind and tag, a page at a time"),
-    Route("GET", "/media-v2/kinds", get_kinds, "The kinds of artifact and what their meta must say"),
-    Route("POST", "/media-v2/assets/{id}/artifacts", register_artifact, "Register an artifact of your own bytes"),
-    Route("DELETE", "/media-v2/assets/{id}", delete_asset, "Delete an asset, with `cascade` all that was made from it"),
-    Route("DELETE", "/media-v2/artifacts/{id}", delete_artifact, "Delete an artifact and what was made beside it"),
-    Route("GET", "/media-v2/assets/{id}", get_asset, "An asset and what was made from it"),
-    Route("GET", "/media-v2/artifacts/{id}", get_artifact, "An artifact's record"),
-    Route("GET", "/media-v2/artifacts/{id}/content", get_content, "The bytes, whole or a range"),
-    Route("GET", "/media-v2/artifacts/{id}/lineage", get_lineage, "What it was made from, and what was made from it"),
+    Route(
+        "POST",
+        "/media-v2/assets",
+        upload,
+        "Upload a picture, a video or a sound",
+        form=_UPLOAD,
+        answer=AssetAnswer,
+        status=201,
+    ),
+    Route(
+        "GET",
+        "/media-v2/assets",
+        list_assets,
+        "The assets, by kind and tag, a page at a time",
+        query=_PAGE,
+        answer=Assets,
+    ),
+    Route("GET", "/media-v2/kinds", get_kinds, "The kinds of artifact and what their meta must say", answer=Kinds),
+    Route(
+        "POST",
+        "/media-v2/assets/{id}/artifacts",
+        register_artifact,
+        "Register an artifact of your own bytes",
+        params=_ASSET,
+        form=_REGISTER,
+        body=RegisterKey,
+        example=_KEY,
+        answer=Registered,
+        status=201,
+    ),
+    Route(
+        "DELETE",
+        "/media-v2/assets/{id}",
+        delete_asset,
+        "Delete an asset, with `cascade` all that was made from it",
+        params=_ASSET,
+        query={"cascade": _CASCADE},
+        answer=DeletedAsset,
+    ),
+    Route(
+        "DELETE",
+        "/media-v2/artifacts/{id}",
+        delete_artifact,
+        "Delete an artifact and what was made beside it",
+        params=_ARTIFACT,
+        answer=Deleted,
+    ),
+    Route(
+        "GET",
+        "/media-v2/assets/{id}",
+        get_asset,
+        "An asset and what was made from it",
+        params=_ASSET,
+        answer=AssetAndArtifacts,
+    ),
+    Route(
+        "GET",
+        "/media-v2/artifacts/{id}",
+        get_artifact,
+        "An artifact's record",
+        params=_ARTIFACT,
+        answer=ArtifactAnswer,
+    ),
+    Route(
+        "GET",
+        "/media-v2/artifacts/{id}/content",
+        get_content,
+        "The bytes, whole or a range",
+        params=_ARTIFACT,
+        produces="*/*",
+    ),
+    Route(
+        "GET",
+        "/media-v2/artifacts/{id}/lineage",
+        get_lineage,
+        "What it was made from, and what was made from it",
+        params=_ARTIFACT,
+        query={"direction": _DIRECTION, "format": _FORMAT},
+        answer=Lineage,
+    ),
 )
 
 __all__ = ["ROUTES", "adopt", "asset_json"]

@@ -16,8 +16,10 @@ from artifacts.store import refuse_unshared
 from configs.settings import Settings
 from deployments.dispatch import ServeDispatch, call_again
 from deployments.errors import to_wire
+from deployments.gateway.admission import Admission
 from deployments.gateway.handle import HandleFace
 from deployments.gateway.http import build_http
+from deployments.logs import configure
 from deployments.operation import JSON, Plan, Report
 from deployments.operations import OPERATIONS, Runner
 from deployments.replicas.faces import FacesHost
@@ -27,6 +29,9 @@ from deployments.replicas.threads import pin
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+log = logging.getLogger(__name__)
 
 
 def open_registry(settings: Settings) -> Registry:
@@ -43,7 +48,7 @@ class Worker:
         self, settings: Settings, slots: int, faces: DeploymentHandle[Any] | None = None, warm: str = ""
     ) -> None:
         pin(settings)
-        logging.getLogger("deployments").setLevel(logging.INFO)
+        configure(settings)
         dispatch = ServeDispatch({"Faces": faces} if faces else {})
 
         async def detect(detector: str, frames: np.ndarray) -> list[np.ndarray]:
@@ -68,7 +73,8 @@ class Worker:
             return done
         except Exception as error:
             self._meters.failed(plan.operation)
-            logging.getLogger(__name__).info("request %s: %s failed", request_id, plan.operation, exc_info=error)
+            about = {"request_id": request_id, "tenant": plan.scope.tenant, "operation": plan.operation}
+            log.info("the work failed", exc_info=error, extra={"about": about})
             raise to_wire(error, request_id) from None
 
     async def probe(self, scope: Scope, key: str, media_type: str) -> JSON:
@@ -99,13 +105,14 @@ class GatewayFace(HandleFace):
     """HTTP and handle methods over one runner."""
 
     def __init__(self, settings: Settings, handles: dict[str, Any]) -> None:
-        logging.getLogger("deployments").setLevel(logging.INFO)
+        configure(settings)
         self.settings = settings
         self.registry = open_registry(settings)
         self.runner = Runner(self.registry, ServeDispatch(handles), settings)
+        self.admission = Admission(settings.max_requests_per_tenant)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return build_http(self.runner, self.registry, self.settings)
+        return build_http(self.runner, self.registry, self.settings, self.admission)
 
 
 Gateway = serve.ingress()(GatewayFace)

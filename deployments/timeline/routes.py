@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from artifacts.documents import Document
+from deployments.answers import Filters, Project, Sequence
 from deployments.body import SCOPE_HEADERS, read_json
 from deployments.errors import InvalidRequest, PreconditionFailed, PreconditionRequired
 from deployments.route import Call, Reply, Route
@@ -180,24 +181,166 @@ def _expected(if_match: str | None) -> int | None:
     return int(match.group(1))
 
 
+_ID = {"id": "sequence_aaaaaaaa"}
+_CLIP_ID = {"id": "clip_aaaaaaaa"}
+_TARGET = {"target_type": "clip", "target_id": "clip_aaaaaaaa"}
+_CLIP = {"asset_id": "asset_aaaaaaaa", "in_ms": 500, "out_ms": 2500}
+_OVERLAY = {"kind": "overlay", "clips": [{"artifact_id": "image_aaaaaaaa", "position": [16, 16], "scale": 0.25}]}
+_DISSOLVE = {
+    "kind": "crossfade", "from_clip_id": "clip_aaaaaaaa", "to_clip_id": "clip_bbbbbbbb", "duration_ms": 500
+}  # fmt: skip
+_BLUR = {"type": "blur", "params": {"radius": 4}, "mask_artifact_id": "mask_aaaaaaaa"}
+_FADE = {
+    "target_id": "clip_aaaaaaaa",
+    "property": "opacity",
+    "keyframes": [{"ms": 0, "value": 0, "easing": "linear"}, {"ms": 500, "value": 1}],
+}
+
 ROUTES = (
-    Route("POST", "/video/projects", create_project, "Make a project"),
-    Route("GET", "/video/projects/{id}", get_project, "A project, its version as ETag"),
-    Route("POST", "/video/sequences", create_sequence, "Make a sequence"),
-    Route("GET", "/video/sequences/{id}", get_sequence, "A sequence, its version as ETag"),
-    Route("POST", "/video/sequences/{id}/tracks", add_track, "Put a track over the others"),
-    Route("POST", "/video/sequences/{id}/transitions", add_transition, "Put a transition between two clips"),
-    Route("POST", "/video/tracks/{id}/clips", add_clip, "Put a clip on a track"),
-    Route("PATCH", "/video/clips/{id}", patch_clip, "Change fields of a clip"),
-    Route("DELETE", "/video/clips/{id}", delete_clip, "Take a clip away"),
-    Route("POST", "/video/clips/{id}/trim", trim_clip, "Give a clip new ends"),
-    Route("POST", "/video/clips/{id}/split", split_clip, "Make two clips of one"),
-    Route("POST", "/video/clips/{id}/move", move_clip, "Move a clip in time or to another track"),
     Route(
-        "GET", "/video/filter-stacks/{target_type}/{target_id}", get_filters, "The filters of a clip, track, sequence"
+        "POST",
+        "/video/projects",
+        create_project,
+        "Make a project",
+        body=ProjectRequest,
+        example={"name": "A day at the beach"},
+        answer=Project,
+        status=201,
     ),
-    Route("PUT", "/video/filter-stacks/{target_type}/{target_id}", put_filters, "Set the filters, in order"),
-    Route("POST", "/video/automation", put_automation, "Set the keyframes of a property"),
+    Route(
+        "GET",
+        "/video/projects/{id}",
+        get_project,
+        "A project, its version as ETag",
+        params={"id": "project_aaaaaaaa"},
+        answer=Project,
+    ),
+    Route(
+        "POST",
+        "/video/sequences",
+        create_sequence,
+        "Make a sequence",
+        body=SequenceRequest,
+        example={"tracks": [{"kind": "video", "clips": [_CLIP, _CLIP]}]},
+        answer=Sequence,
+        status=201,
+    ),
+    Route(
+        "GET",
+        "/video/sequences/{id}",
+        get_sequence,
+        "A sequence, its version as ETag",
+        params=_ID,
+        answer=Sequence,
+    ),
+    Route(
+        "POST",
+        "/video/sequences/{id}/tracks",
+        add_track,
+        "Put a track over the others",
+        body=TrackRequest,
+        params=_ID,
+        example=_OVERLAY,
+        answer=Sequence,
+    ),
+    Route(
+        "POST",
+        "/video/sequences/{id}/transitions",
+        add_transition,
+        "Put a transition between two clips",
+        body=TransitionRequest,
+        params=_ID,
+        example=_DISSOLVE,
+        answer=Sequence,
+    ),
+    Route(
+        "POST",
+        "/video/tracks/{id}/clips",
+        add_clip,
+        "Put a clip on a track",
+        body=ClipRequest,
+        params={"id": "track_aaaaaaaa"},
+        example=_CLIP,
+        answer=Sequence,
+    ),
+    Route(
+        "PATCH",
+        "/video/clips/{id}",
+        patch_clip,
+        "Change fields of a clip",
+        body=ClipRequest,
+        params=_CLIP_ID,
+        example={"opacity": 0.5, "volume_db": -6},
+        if_match=True,
+        answer=Sequence,
+    ),
+    Route(
+        "DELETE",
+        "/video/clips/{id}",
+        delete_clip,
+        "Take a clip away",
+        params=_CLIP_ID,
+        if_match=True,
+        answer=Sequence,
+    ),
+    Route(
+        "POST",
+        "/video/clips/{id}/trim",
+        trim_clip,
+        "Give a clip new ends",
+        body=TrimRequest,
+        params=_CLIP_ID,
+        example={"in_ms": 600, "out_ms": 2400},
+        answer=Sequence,
+    ),
+    Route(
+        "POST",
+        "/video/clips/{id}/split",
+        split_clip,
+        "Make two clips of one",
+        body=SplitRequest,
+        params=_CLIP_ID,
+        example={"at_ms": 1000},
+        answer=Sequence,
+    ),
+    Route(
+        "POST",
+        "/video/clips/{id}/move",
+        move_clip,
+        "Move a clip in time or to another track",
+        body=MoveRequest,
+        params=_CLIP_ID,
+        example={"track_id": "track_aaaaaaaa", "start_ms_on_timeline": 250},
+        answer=Sequence,
+    ),
+    Route(
+        "GET",
+        "/video/filter-stacks/{target_type}/{target_id}",
+        get_filters,
+        "The filters of a clip, track, sequence",
+        params=_TARGET,
+        answer=Filters,
+    ),
+    Route(
+        "PUT",
+        "/video/filter-stacks/{target_type}/{target_id}",
+        put_filters,
+        "Set the filters, in order",
+        body=FiltersRequest,
+        params=_TARGET,
+        example={"filters": [_BLUR]},
+        if_match=True,
+        answer=Sequence,
+    ),
+    Route(
+        "POST",
+        "/video/automation",
+        put_automation,
+        "Set the keyframes of a property",
+        body=AutomationRequest,
+        example=_FADE,
+        answer=Sequence,
+    ),
 )
 
 __all__ = ["ROUTES"]

@@ -42,7 +42,7 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
 
 
 def test_a_store_on_one_disk_serves_prod_only_when_told(tmp_path: Path) -> None:
-    prod = {"mattebox_home": str(tmp_path), "served_envs": "dev,prod"}
+    prod = {"mattebox_home": str(tmp_path), "served_envs": "dev,prod", "trusted_proxy": True}
     with pytest.raises(ValueError, match="ALLOW_LOCAL_STORE=1"):
         load(prod)
     assert load(prod | {"allow_local_store": True}).allow_local_store

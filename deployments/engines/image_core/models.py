@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from configs.presets import DEFAULT, Format
 from deployments.body import Body
@@ -104,6 +104,9 @@ GEOMETRY = (
 class Layer(Shape):
     """One layer. `x`, `y` place its top-left corner, `width` and `height` resize it, `scale` multiplies, `rotation`
     turns it clockwise about `anchor`; masks stay where they are on the canvas."""
+
+    # published without `type` among what is required: it follows from the field that is there
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].remove("type"))
 
     type: Literal["raster", "solid", "text", "vector", "group"]
     id: str | None = Field(None, max_length=256)

@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from configs.presets import DEFAULT, presets
+from deployments.answer import JSON, Answer
 from deployments.route import Call, Reply, Route
 from kernels.blend import ALIASES, MODES
+
+
+class Presets(Answer):
+    """The rows of presets.yaml."""
+
+    presets: list[JSON]
+    default: str
+
+
+class BlendModes(Answer):
+    """The rows of the table of modes, and their other names."""
+
+    blend_modes: list[JSON]
+    aliases: dict[str, str]
 
 
 async def _presets(call: Call) -> Reply:
@@ -22,8 +37,8 @@ async def _blend_modes(call: Call) -> Reply:
 
 
 ROUTES = (
-    Route("GET", "/image/presets", _presets, "Output presets: format, size, fit, quality, dots an inch"),
-    Route("GET", "/image/blend-modes", _blend_modes, "Blend modes: name, where the formula comes from, aliases"),
+    Route("GET", "/image/presets", _presets, "Output presets: format, size, fit, quality", answer=Presets),
+    Route("GET", "/image/blend-modes", _blend_modes, "Blend modes: name, source, aliases", answer=BlendModes),
 )
 
 __all__ = ["ROUTES"]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from deployments.answer import Answer
 from deployments.body import Body
 
 Milliseconds = Annotated[int, Field(ge=0)]
@@ -66,4 +67,9 @@ class Transcript(_Stored):
     """backend, backend_version, model_used, task, duration_ms; warnings and stub where there is such."""
 
 
-__all__ = ["CaptionsRequest", "Cue", "Segment", "Transcript", "Word"]
+class CaptionsJson(Answer):
+    segments: list[Segment]
+    cues: list[Cue]
+
+
+__all__ = ["CaptionsJson", "CaptionsRequest", "Cue", "Segment", "Transcript", "Word"]

@@ -7,11 +7,13 @@ import json
 
 from artifacts import Record, Registry, Scope
 from artifacts.errors import NotFound
-from deployments.engines.video_captions.models import Cue
+from deployments.engines.video_captions.models import CaptionsJson, Cue
 from deployments.engines.video_captions.plan import KIND
 from deployments.engines.video_captions.srt import FORMATS
 from deployments.operation import JSON
 from deployments.route import Call, Reply, Route
+
+_ID = {"artifact_id": "transcript_aaaaaaaa"}
 
 
 async def _json(call: Call) -> Reply:
@@ -31,7 +33,8 @@ def _subtitles(name: str) -> Route:
         }
         return Reply(form.write(cues).encode(), media_type=form.media_type, headers=headers)
 
-    return Route("GET", f"/video/captions/{{artifact_id}}/{name}", handle, f"A transcript as {name.upper()}")
+    path, summary = f"/video/captions/{{artifact_id}}/{name}", f"A transcript as {name.upper()}"
+    return Route("GET", path, handle, summary, params=_ID, produces=form.media_type.partition(";")[0])
 
 
 async def _transcript(call: Call) -> tuple[Record, JSON]:
@@ -48,7 +51,14 @@ def _load(registry: Registry, scope: Scope, id: str) -> tuple[Record, JSON]:
 
 
 ROUTES = (
-    Route("GET", "/video/captions/{artifact_id}/json", _json, "A transcript: language, segments with words, cues"),
+    Route(
+        "GET",
+        "/video/captions/{artifact_id}/json",
+        _json,
+        "A transcript: language, segments with words, cues",
+        params=_ID,
+        answer=CaptionsJson,
+    ),
     *(_subtitles(name) for name in FORMATS),
 )
 

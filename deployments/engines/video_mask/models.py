@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from deployments.answer import JSON, Answer, Input
 from deployments.body import Body
 from deployments.engines.image_core.models import Selection
 
@@ -46,4 +47,14 @@ class VideoMaskRequest(Body):
         return self
 
 
-__all__ = ["Regions", "VideoMaskRequest"]
+class VideoMask(Answer):
+    artifact_id: str
+    uri: str
+    asset_id: str | None
+    width: int
+    height: int
+    inputs: list[Input]
+    meta: JSON
+
+
+__all__ = ["Regions", "VideoMask", "VideoMaskRequest"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deployments.engines.video_mask.models import VideoMask
 from deployments.engines.video_mask.plan import KIND, shown
 from deployments.route import Call, Reply, Route, artifact
 
@@ -12,6 +13,6 @@ async def get_mask(call: Call) -> Reply:
     return Reply(shown(record), headers={"ETag": f'"{record.sha256}"'})
 
 
-ROUTES = (Route("GET", "/video/masks/{id}", get_mask, "A mask"),)
+ROUTES = (Route("GET", "/video/masks/{id}", get_mask, "A mask", params={"id": "mask_aaaaaaaa"}, answer=VideoMask),)
 
 __all__ = ["ROUTES"]

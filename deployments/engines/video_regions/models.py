@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
+from deployments.answer import JSON, Answer, Told
 from deployments.body import Body
-from deployments.operation import JSON
 
 Mode = Literal["sampled", "every_frame", "auto"]
 
@@ -58,4 +58,38 @@ def boxless_masks(summary: JSON) -> list[str]:
     return list(dict.fromkeys(entry["mask_artifact_id"] for entry in summary["entries"] if "box" not in entry))
 
 
-__all__ = ["DETECTORS", "NO_STUB_ENVS", "Mode", "RegionsRequest", "Row", "boxless_masks"]
+class Region(Answer):
+    time_ms: int
+    region: str
+    mask_artifact_id: str
+    box: list[float] = Field(min_length=4, max_length=4, description="x, y, width, height in 0..1.")
+    confidence: float = Field(ge=0, le=1)
+    track_id: Any
+
+
+class RegionSummary(Answer):
+    asset_id: str
+    entries: list[Region]
+    tracks: Any
+    meta: JSON
+
+
+class StoredRegions(Answer):
+    summary_artifact_id: str
+    uri: str
+    summary: RegionSummary
+    artifact_meta: JSON
+    stub: bool = Field(description="Made by a stub, which looks at no picture.")
+    warnings: list[Told]
+
+
+__all__ = [
+    "DETECTORS",
+    "NO_STUB_ENVS",
+    "Mode",
+    "RegionSummary",
+    "RegionsRequest",
+    "Row",
+    "StoredRegions",
+    "boxless_masks",
+]

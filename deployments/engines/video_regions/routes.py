@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+from deployments.engines.video_regions.models import StoredRegions
 from deployments.operation import Warning
 from deployments.route import Call, Reply, Route, artifact
 
@@ -28,6 +29,15 @@ async def get_regions(call: Call) -> Reply:
     return Reply(body, headers={"ETag": f'"{record.sha256}"'})
 
 
-ROUTES = (Route("GET", "/video/regions/{id}", get_regions, "A summary of regions"),)
+ROUTES = (
+    Route(
+        "GET",
+        "/video/regions/{id}",
+        get_regions,
+        "A summary of regions",
+        params={"id": "regions_aaaaaaaa"},
+        answer=StoredRegions,
+    ),
+)
 
 __all__ = ["ROUTES"]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from deployments.answer import JSON, Answer
 from deployments.body import Body
 
 BACKENDS = ("opencv_visual_meta", "stub")
@@ -106,4 +107,29 @@ class ReframeRequest(Body):
         return self
 
 
-__all__ = ["BACKENDS", "Frame", "ReframeRequest", "Shot", "Subject", "VisualMeta", "VisualMetaRequest"]
+class StoredVisualMeta(Answer):
+    artifact_id: str
+    uri: str
+    summary: VisualMeta
+    artifact_meta: JSON
+
+
+class ClipVisualMeta(StoredVisualMeta):
+    """As far as the clip shows it; times are the asset's own."""
+
+    clip_id: str
+    in_ms: int
+    out_ms: int | None
+
+
+__all__ = [
+    "BACKENDS",
+    "ClipVisualMeta",
+    "Frame",
+    "ReframeRequest",
+    "Shot",
+    "StoredVisualMeta",
+    "Subject",
+    "VisualMeta",
+    "VisualMetaRequest",
+]

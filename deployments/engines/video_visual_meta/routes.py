@@ -6,6 +6,7 @@ import asyncio
 
 from artifacts import Record, Registry, Scope
 from deployments.engines.video_visual_meta.lookup import clip_of, latest, summary_of, within
+from deployments.engines.video_visual_meta.models import ClipVisualMeta, StoredVisualMeta
 from deployments.engines.video_visual_meta.plan import KIND
 from deployments.errors import NotFound
 from deployments.operation import JSON
@@ -42,8 +43,22 @@ def _shown(record: Record, summary: JSON) -> JSON:
 
 
 ROUTES = (
-    Route("GET", "/video/visual-meta/{id}", get_visual_meta, "Shots, and subjects at each sample"),
-    Route("GET", "/video/visual-meta/by-clip/{clip_id}", get_by_clip, "The same for what a clip shows"),
+    Route(
+        "GET",
+        "/video/visual-meta/{id}",
+        get_visual_meta,
+        "Shots, and subjects at each sample",
+        params={"id": "visual_aaaaaaaa"},
+        answer=StoredVisualMeta,
+    ),
+    Route(
+        "GET",
+        "/video/visual-meta/by-clip/{clip_id}",
+        get_by_clip,
+        "The same for what a clip shows",
+        params={"clip_id": "clip_aaaaaaaa"},
+        answer=ClipVisualMeta,
+    ),
 )
 
 __all__ = ["ROUTES"]

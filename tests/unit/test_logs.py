@@ -1,0 +1,81 @@
+"""Log lines: the fields that find a request, and nothing that a log must not hold."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import httpx
+import pytest
+
+from artifacts import Registry, Store
+from configs.settings import Settings
+from deployments.gateway.http import build_http
+from deployments.logs import configure
+from deployments.replicas.local import local_runner
+
+SCOPE = {"X-Tenant-Id": "t_acme", "X-Env": "dev", "X-Request-Id": "r-1"}
+
+
+@pytest.fixture
+def restored() -> object:
+    logger = logging.getLogger("deployments")
+    before = (logger.handlers, logger.level, logger.propagate)
+    yield logger
+    logger.handlers, logger.propagate = before[0], before[2]
+    logger.setLevel(before[1])
+
+
+async def lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, **given: str
+) -> list[str]:
+    """What one good request and one that fails within write."""
+    settings = Settings(mattebox_home=tmp_path, **given)  # type: ignore[arg-type]
+    configure(settings)
+    registry = Registry(Store("memory://"))
+    app = build_http(local_runner(settings, registry), registry, settings)
+
+    def broken(*_: object) -> None:
+        raise OSError(f"cannot read {tmp_path}/secret")
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", headers=SCOPE) as http:
+        await http.get("/media-v2/artifacts/mask_aaaaaaaa")
+        monkeypatch.setattr(Registry, "artifact", broken)
+        answer = await http.get("/media-v2/artifacts/mask_aaaaaaaa")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
+    assert str(tmp_path) not in answer.text
+    return capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.usefixtures("restored")
+async def test_lines_are_json_with_request_tenant_and_operation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, fault, last = [json.loads(line) for line in await lines(tmp_path, capsys, monkeypatch)]
+    said = {key: first[key] for key in ("request_id", "tenant", "operation", "status", "level")}
+    operation = "GET /media-v2/artifacts/{id}"
+    assert said == {
+        "request_id": "r-1",
+        "tenant": "t_acme",
+        "operation": operation,
+        "status": 404,
+        "level": "INFO",
+    }
+    assert (fault["level"], fault["fault"], fault["request_id"]) == ("ERROR", "OSError", "r-1")
+    assert "test_logs.py" in fault["where"]
+    assert last["status"] == 500
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize("form", ["json", "text"])
+async def test_no_path_reaches_a_line_at_info_and_a_trace_does_at_debug(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    quiet = "\n".join(await lines(tmp_path, capsys, monkeypatch, log_format=form))
+    assert "r-1" in quiet
+    assert str(tmp_path) not in quiet
+    assert "Traceback" not in quiet
+    monkeypatch.undo()
+    loud = "\n".join(await lines(tmp_path, capsys, monkeypatch, log_format=form, log_level="DEBUG"))
+    assert str(tmp_path) in loud
