@@ -83,12 +83,12 @@ class Plan:
 
     @property
     def cache_key(self) -> str:
-        """Lower-case hex SHA-256 of the plan's identity (spec §3)."""
+        """Lower-case hex SHA-256 of the plan's identity (spec §3); another parent makes another artifact."""
         return cache_key(
             scope=self.scope,
             inputs=[item.id for item in self.inputs],
             operation=self.operation,
-            parameters=self.parameters,
+            parameters=self.parameters | {"parent_asset_id": self.parent_asset_id},
             backend=self.backend,
             backend_version=self.backend_version,
             weights_id=self.weights_id,

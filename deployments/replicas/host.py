@@ -8,6 +8,7 @@ import inspect
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from artifacts import Draft, Record, Registry, Scope
-from configs.models import Models
+from configs.models import Models, WeightsMissing
 from configs.settings import Settings
 from deployments import crashes
 from deployments.errors import ResidualFaces
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 Detect = Callable[[str, "np.ndarray"], Awaitable["list[np.ndarray]"]]
+
+
+MISSING_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class Host:
         self._operations = operations
         self._detect = detect
         self._models = Models(settings)
+        self._missing: dict[str, tuple[float, WeightsMissing]] = {}
         # a work and the blocking parts that an async work sends beside it
         self._threads = ThreadPoolExecutor(max_workers=2 * slots, thread_name_prefix="work")
         self._count = slots
@@ -87,7 +92,7 @@ class Host:
     async def _execute(self, plan: Plan, report: Report | None) -> Done:
         operation = self._operations[plan.operation]
         if operation.settle:
-            plan = await self._thread(load(operation.settle), plan, self._models.path, self._settings)
+            plan = await self._thread(load(operation.settle), plan, self._weights, self._settings)
         found = await self._thread(self._registry.find, plan.scope, plan.kind, plan.cache_key)
         if found:
             return Done(found, False, plan.warnings)
@@ -151,7 +156,7 @@ class Host:
             detect=self._detect,
             thread=self._thread,
             side_id=lambda kind, name: self._registry.side_id(plan.scope, plan.kind, plan.cache_key, kind, name),
-            weights=self._models.path,
+            weights=self._weights,
             settings=self._settings,
         )
         inputs = StoredInputs(self._registry, plan, scratch)
@@ -184,6 +189,18 @@ class Host:
         folder = self._settings.mattebox_home / "scratch"
         folder.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(dir=folder))
+
+    def _weights(self, name: str) -> Path:
+        """The model's file; what could not be had is not asked for again within MISSING_S, since asking takes seconds
+        on a network that drops what it does not let out."""
+        failed = self._missing.get(name)
+        if failed and time.monotonic() - failed[0] < MISSING_S:
+            raise failed[1]
+        try:
+            return self._models.path(name)
+        except WeightsMissing as error:
+            self._missing[name] = (time.monotonic(), error)
+            raise
 
     async def _thread(self, function: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from artifacts import Record, Registry, Scope, Store
+from configs.models import Models, WeightsMissing
 from configs.settings import Settings
 from deployments.body import Body
 from deployments.dispatch import LocalDispatch
@@ -176,3 +178,25 @@ async def test_an_input_that_was_deleted_is_not_found(runner: Runner) -> None:
     with pytest.raises(Exception, match="nothing with this id") as caught:
         await runner._dispatch.call("Toy", "execute", plan, "r1")
     assert caught.type.__name__ == NotFound.__name__
+
+
+async def test_weights_that_cannot_be_had_are_not_asked_for_at_once_again(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def path(self: Models, name: str) -> Path:
+        asked.append(name)
+        raise WeightsMissing(name, [("nowhere", "it is not there")])
+
+    monkeypatch.setattr(Models, "path", path)
+    host = Host(runner.settings, runner.registry, TOYS, lambda *_: None)  # type: ignore[arg-type, return-value]
+    for _ in range(3):
+        with pytest.raises(WeightsMissing):
+            host._weights("yunet")
+    assert asked == ["yunet"]
+
+
+def test_another_parent_makes_another_artifact() -> None:
+    plan = Plan("letters", CONTEXT.scope, "mask", {}, backend="cpu", backend_version="1")
+    assert replace(plan, parent_asset_id="asset_aaaaaaaa").cache_key != plan.cache_key
