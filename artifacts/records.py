@@ -69,8 +69,9 @@ class Record(_Stored):
     """For a side artifact, the id of the one that it was made beside and is deleted with."""
 
     def public(self) -> JSON:
-        """The wire's Artifact: everything but the scope, which the caller knows, and our own bookkeeping."""
-        hidden = ("tenant", "env", "main")
+        """The wire's Artifact: everything but the scope, which the caller knows, and our own bookkeeping. Times that
+        it has not are left out."""
+        hidden = {"tenant", "env", "main"} | {key for key in ("start_ms", "end_ms") if getattr(self, key) is None}
         return {key: value for key, value in asdict(self).items() if key not in hidden}
 
 
