@@ -136,8 +136,8 @@ def _active(values: Mapping[str, float]) -> list[tuple[Adjustment, float]]:
 
 
 def adjust(pixels: np.ndarray, values: Mapping[str, float]) -> np.ndarray:
-    """[h, w, 4] straight RGBA, adjusted; `values` by the table's names. uint8, or float32 0..1, which comes back as such
-    but for sharpness, that gives uint8. ValueError for an unknown name."""
+    """[h, w, 4] straight RGBA, adjusted; `values` by the table's names. uint8, or float32 0..1: the same comes back, of
+    sharpness uint8. ValueError for an unknown name."""
     active = _active(values)
     pointwise = [(row, value) for row, value in active if row.reach != "neighbours"]
     if pointwise:

@@ -117,14 +117,11 @@ def _brightness_contrast(p: JSON) -> Recolor:
         slope = (100 + contrast) / 100 if contrast <= 0 else 1 / max(1 - contrast / 100, 1e-9)
         return _table(lambda v: ((v + brightness - 127.5) * slope + 127.5) / 255)
 
-    def of(levels: Tensor) -> Tensor:
-        """Ours: black and white stay; a power, then a curve that leaves mid-grey where it is."""
-        v = (levels / 255) ** (2 ** (-brightness / 100))
-        steepness = contrast / 100
-        bent = torch.where(v < 0.5, 2 * v * v, 1 - 2 * (1 - v) ** 2)
-        return v + steepness * (bent - v)
-
-    return _table(of)
+    # ours: black and white stay; a gain that saturates, then a curve through quarter tones that move apart
+    gain = 2 ** (brightness / 55)
+    apart = contrast * (0.26 if contrast > 0 else 0.45)
+    curve = natural_cubic([[0, 0], [64, 64 - apart], [191, 191 + apart], [255, 255]])
+    return _table(lambda v: curve(v * gain / (1 + v / 255 * (gain - 1))) / 255)
 
 
 def _hue_saturation(p: JSON) -> Recolor:
@@ -143,12 +140,12 @@ def _hue_saturation(p: JSON) -> Recolor:
         turn, boost, light = (torch.full_like(c[..., 0], p[name]) for name in ("hue", "saturation", "lightness"))
         if ranges:
             degrees = to_hsl(c)[0] * 360
-            chroma = (c.amax(-1) > c.amin(-1)).to(c.dtype)  # a grey has no hue that a range could mean
+            chroma = c.amax(-1) - c.amin(-1)  # what is nearly grey is hardly lightened for a hue that it hardly has
             for row in ranges:
-                weight = _within(degrees, row["range"]) * chroma
+                weight = _within(degrees, row["range"])
                 turn = turn + weight * row.get("hue", 0)
                 boost = boost + weight * row.get("saturation", 0)
-                light = light + weight * row.get("lightness", 0)
+                light = light + weight * chroma * row.get("lightness", 0)
         hue, saturation, lightness = to_hsl(_lighter(c, (light.clamp(-100, 100) / 100)[..., None]))
         return from_hsl((hue + turn / 360) % 1, _saturated(saturation, boost.clamp(-100, 100) / 100), lightness)
 
@@ -188,8 +185,8 @@ def _vibrance(p: JSON) -> Recolor:
 
 
 def _black_white(p: JSON) -> Recolor:
-    """grey = min + (mid - min) secondary + (max - mid) primary: the shares of the two of six hues between which a colour
-    lies, as Photoshop documents them."""
+    """grey = min + (mid - min) secondary + (max - mid) primary: the shares of the two of six hues between which it
+    lies."""
     share = [p[name] / 100 for name in ("reds", "yellows", "greens", "cyans", "blues", "magentas")]
 
     def of(c: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Filters of pictures: one table. A row is what a filter makes of pixels, fast and plain, and how far it makes them grow.
+"""Filters of pictures: one table. A row is what a filter makes of pixels, fast and plain, and how far these grow.
 
 A filter takes uint8 [h, w, 4] straight RGBA and its numbers (docs/pictures.md; radii in pixels of that picture). To add
 one, add a row to `FILTERS`, its numbers to `kernels.ranges.FILTER_RANGES`, and its fields to the request's model.

@@ -1,4 +1,4 @@
-"""The filters once more, plain: float64, pixel by pixel from their definitions. All give [h, w, 4] premultiplied, 0..255.
+"""The filters once more, plain: float64, from their definitions. All give [h, w, 4] premultiplied, 0..255.
 
 Each takes uint8 [h, w, 4] straight RGBA and its numbers.
 """

@@ -10,7 +10,7 @@ from torch import Tensor
 
 def natural_cubic(points: Sequence[Sequence[float]]) -> Callable[[Tensor], Tensor]:
     """The natural cubic spline through points [[x, y], …] of rising x; constant outside the outer ones."""
-    x, y = torch.tensor([[float(value) for value in point] for point in points], dtype=torch.float64).T
+    x, y = (torch.tensor([float(point[axis]) for point in points], dtype=torch.float64) for axis in (0, 1))
     n = len(x)
     if n == 1:
         return lambda t: torch.full_like(t, y[0].item())

@@ -94,17 +94,26 @@ Channel = Annotated[
 ]
 
 
+Kind = Literal[
+    "invert",
+    "posterize",
+    "threshold",
+    "levels",
+    "curves",
+    "exposure",
+    "brightness_contrast",
+    "hue_saturation",
+    "vibrance",
+    "black_white",
+    "photo_filter",
+]
+
+
 class Adjustment(Shape):
     """An adjustment in Photoshop's units; what a kind's numbers do stands in docs/pictures.md. Numbers out of range are
     clamped with a warning."""
 
-    kind: Annotated[
-        Literal[
-            *("invert", "posterize", "threshold", "levels", "curves", "exposure", "brightness_contrast"),
-            *("hue_saturation", "vibrance", "black_white", "photo_filter"),
-        ],
-        BeforeValidator(_kind),
-    ]
+    kind: Annotated[Kind, BeforeValidator(_kind)]
     levels: Number | None = Field(None, description="Of posterize: 2 to 255.")
     threshold: Number | None = Field(None, description="0 to 255: from this luma on white.")
     rgb: Channel | None = Field(None, description="All channels, after the single ones: levels, or points [x, y].")

@@ -55,16 +55,15 @@ def _filter_type(value: Any) -> Any:
     return FILTER_ALIASES.get(value, value) if isinstance(value, str) else value
 
 
+FilterType = Literal[
+    "blur", "box", "motion", "bilateral", "median", "sharpen", "high_pass", "noise", "pixelate", "vignette"
+]
+
+
 class Filter(Shape):
     """A filter over a layer's source pixels."""
 
-    type: Annotated[
-        Literal[
-            *("blur", "box", "motion", "bilateral", "median"),
-            *("sharpen", "high_pass", "noise", "pixelate", "vignette"),
-        ],
-        BeforeValidator(_filter_type),
-    ]
+    type: Annotated[FilterType, BeforeValidator(_filter_type)]
     radius: float | None = Field(
         None,
         strict=True,
