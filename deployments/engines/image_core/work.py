@@ -70,6 +70,19 @@ def mask(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
     return Output("image/png", encode_mask(cover), meta)
 
 
+def template(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
+    """An `image_template`: its composition and slots as they were given, as JSON."""
+    composition = plan.parameters["composition"]
+    meta = {
+        "name": plan.parameters["name"],
+        "width": composition["width"],
+        "height": composition["height"],
+        "layers_count": len(composition["layers"]),
+        "slots": sorted(plan.parameters["slots"]),
+    }
+    return Output("application/json", canonical(plan.parameters), meta)
+
+
 def compose(composition: JSON, inputs: Inputs, tools: Tools) -> np.ndarray:
     """A normalised composition as uint8 [height, width, 4], straight RGBA."""
     size = (composition["width"], composition["height"])
@@ -106,4 +119,4 @@ def warm(settings: Settings) -> None:
     resample.warm()
 
 
-__all__ = ["compose", "mask", "render", "rgba", "warm"]
+__all__ = ["compose", "mask", "render", "rgba", "template", "warm"]
