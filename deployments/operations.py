@@ -291,6 +291,10 @@ class Runner:
 
     async def _compute(self, operation: Operation, plan: Plan, request_id: str, report: Report | None) -> Made:
         """The work, repeated once where its worker died. Raises InputCrashedWorker when it was this work both times."""
+        with metrics.underway(operation.name):
+            return await self._computed(operation, plan, request_id, report)
+
+    async def _computed(self, operation: Operation, plan: Plan, request_id: str, report: Report | None) -> Made:
         await self._light(crashes.refuse, self.registry, plan)
         deployment = operation.deployment
         try:
@@ -307,7 +311,7 @@ class Runner:
                     await self._light(crashes.convict, self.registry, plan)
                 raise
         if done.computed:
-            metrics.COMPUTATIONS.labels(operation.name).inc()
+            metrics.computed(operation.name, done.record)
         return Made(plan, done.record, not done.computed, done.warnings)
 
     async def _light(self, function: Any, *args: Any) -> Any:
