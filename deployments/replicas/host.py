@@ -9,9 +9,8 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from deployments.errors import ResidualFaces
 from deployments.inputs import StoredInputs
 from deployments.operation import JSON, Operation, Output, Plan, Report, Tools, Warning
 from deployments.replicas.progress import Progress
+from deployments.replicas.turns import Turns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,9 +62,7 @@ class Host:
         self._missing: dict[str, tuple[float, WeightsMissing]] = {}
         # a work and the blocking parts that an async work sends beside it
         self._threads = ThreadPoolExecutor(max_workers=2 * slots, thread_name_prefix="work")
-        self._count = slots
-        self._slots = asyncio.Semaphore(slots)
-        self._alone = asyncio.Lock()
+        self._turns = Turns(slots)
 
     def warm(self, function: str) -> None:
         """Compile ahead of the first request, with the caller waiting."""
@@ -80,14 +78,15 @@ class Host:
         `report` names the job that the progress is told to. A `suspect` lost its worker before (see crashes.py): it
         gets every slot, so that nothing else can be the reason if this worker dies too.
         """
-        async with self._one_or_all(suspect):
+        tenant, key = plan.scope.tenant, plan.cache_key
+        async with self._turns.all(tenant) if suspect else self._turns.one(tenant):
             if suspect:
-                await self._thread(lambda: crashes.note(self._registry, plan, began=True))
+                await self._thread(lambda: crashes.note(self._registry, plan.scope, key, began=True))
             try:
                 return await self._execute(plan, report)
             finally:
                 if suspect:
-                    await self._thread(lambda: crashes.note(self._registry, plan, began=False))
+                    await self._thread(lambda: crashes.note(self._registry, plan.scope, key, began=False))
 
     async def _execute(self, plan: Plan, report: Report | None) -> Done:
         operation = self._operations[plan.operation]
@@ -121,16 +120,6 @@ class Host:
             progress.close()
             await self._thread(shutil.rmtree, scratch, True)
         return Done(record, True, plan.warnings)
-
-    @asynccontextmanager
-    async def _one_or_all(self, every: bool) -> AsyncIterator[None]:
-        """One slot, or all of them; only one taker of all at a time, or two could hold half each for ever."""
-        async with AsyncExitStack() as held:
-            if every:
-                await held.enter_async_context(self._alone)
-            for _ in range(self._count if every else 1):
-                await held.enter_async_context(self._slots)
-            yield
 
     async def probe(self, scope: Scope, key: str, media_type: str) -> JSON:
         """What a received upload is: size, duration, streams. Raises UndecodableMedia, UnsupportedMedia."""

@@ -37,7 +37,7 @@ class Losing(LocalDispatch):
         self.calls.append(method)
         if method == "execute" and self.fates:
             if self.began and len(args) > 3:  # what the host of a suspect notes before it dies
-                crashes.note(self._registry, args[0], began=True)
+                crashes.note(self._registry, args[0].scope, args[0].cache_key, began=True)
             raise self.fates.pop(0)
         return await super().call(deployment, method, *args)
 
@@ -130,7 +130,7 @@ async def test_a_suspect_works_alone(runner: Runner) -> None:
     toy_work.GATE.set()
     done = await asyncio.wait_for(asyncio.gather(beside, *suspects), 5)
     assert [item.computed for item in done] == [True, True, False]
-    crashes.refuse(runner.registry, other)
+    crashes.refuse(runner.registry, other.scope, other.cache_key)
 
 
 class Bomb:

@@ -15,6 +15,7 @@ from deployments.dispatch import LocalDispatch
 from deployments.errors import JobCancelled
 from deployments.gateway.http import build_http
 from deployments.jobs import job
+from deployments.jobs.job import Order
 from deployments.jobs.routes import prefers_async
 from deployments.jobs.runs import Joined
 from deployments.operation import JSON, Context, Need, Operation, Plan, Report
@@ -265,6 +266,6 @@ def test_parts_of_a_report_fill_it_without_a_gap() -> None:
 
 def test_an_ended_job_stays_as_it_ended(runner: Runner) -> None:
     plan = plan_frames(Letters(), CONTEXT, runner.registry, runner.settings)
-    body = job.join(runner.registry, plan)
+    body = job.join(runner.registry, Order(plan, CONTEXT))
     job.leave(runner.registry, plan.scope, body["id"])
     assert job.change(runner.registry, plan.scope, body["id"], state="succeeded")["state"] == "cancelled"
