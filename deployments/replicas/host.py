@@ -9,11 +9,11 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from artifacts import Draft, Record, Registry, Scope
 from configs.models import Models, WeightsMissing
@@ -22,14 +22,9 @@ from deployments import crashes
 from deployments.errors import ResidualFaces
 from deployments.inputs import StoredInputs
 from deployments.operation import JSON, Operation, Output, Plan, Report, Tools, Warning
+from deployments.replicas.pacing import Detect, Pace
 from deployments.replicas.progress import Progress
-from deployments.replicas.turns import Turns
-
-if TYPE_CHECKING:
-    import numpy as np
-
-Detect = Callable[[str, "np.ndarray"], Awaitable["list[np.ndarray]"]]
-
+from deployments.replicas.turns import MOST_PAUSED, Place, Turns
 
 MISSING_S = 60.0
 
@@ -60,8 +55,8 @@ class Host:
         self._detect = detect
         self._models = Models(settings)
         self._missing: dict[str, tuple[float, WeightsMissing]] = {}
-        # a work and the blocking parts that an async work sends beside it
-        self._threads = ThreadPoolExecutor(max_workers=2 * slots, thread_name_prefix="work")
+        # a work and the blocking parts that an async work sends beside it, and as much of those that are paused
+        self._threads = ThreadPoolExecutor(max_workers=2 * (slots + MOST_PAUSED), thread_name_prefix="work")
         self._turns = Turns(slots)
 
     def warm(self, function: str) -> None:
@@ -79,16 +74,16 @@ class Host:
         gets every slot, so that nothing else can be the reason if this worker dies too.
         """
         tenant, key = plan.scope.tenant, plan.cache_key
-        async with self._turns.all(tenant) if suspect else self._turns.one(tenant):
+        async with self._turns.all(tenant) if suspect else self._turns.one(tenant) as place:
             if suspect:
                 await self._thread(lambda: crashes.note(self._registry, plan.scope, key, began=True))
             try:
-                return await self._execute(plan, report)
+                return await self._execute(plan, report, place)
             finally:
                 if suspect:
                     await self._thread(lambda: crashes.note(self._registry, plan.scope, key, began=False))
 
-    async def _execute(self, plan: Plan, report: Report | None) -> Done:
+    async def _execute(self, plan: Plan, report: Report | None, place: Place | None) -> Done:
         operation = self._operations[plan.operation]
         if operation.settle:
             plan = await self._thread(load(operation.settle), plan, self._weights, self._settings)
@@ -101,7 +96,7 @@ class Host:
 
         async def do() -> Record:
             await self._thread(progress.begin)
-            output = await self._work(operation, plan, stop, scratch, progress)
+            output = await self._work(operation, plan, scratch, Pace(place, stop, progress, self._detect))
             return await self._thread(self._commit, plan, output)
 
         work = asyncio.ensure_future(do())
@@ -134,15 +129,13 @@ class Host:
         finally:
             await self._thread(shutil.rmtree, scratch, True)
 
-    async def _work(
-        self, operation: Operation, plan: Plan, stop: threading.Event, scratch: Path, progress: Progress
-    ) -> Output:
+    async def _work(self, operation: Operation, plan: Plan, scratch: Path, pace: Pace) -> Output:
         work = load(operation.work)
         tools = Tools(
             scratch=scratch,
-            stop=stop,
-            progress=progress.tell,
-            detect=self._detect,
+            stop=pace.stop,
+            progress=pace.progress,
+            detect=pace.detect,
             thread=self._thread,
             side_id=lambda kind, name: self._registry.side_id(plan.scope, plan.kind, plan.cache_key, kind, name),
             weights=self._weights,
