@@ -44,7 +44,7 @@ def learn(registry: Registry, plan: Plan, seconds: float, size_bytes: int) -> No
 
 def _id(plan: Plan) -> str:
     alike = {name: plan.parameters[name] for name in LIKENESS if name in plan.parameters}
-    return make_id("pace", plan.operation, plan.backend, alike, sorted({need.operation for need in plan.needs}))
+    return make_id("pace", plan.operation, alike, sorted({need.operation for need in plan.needs}))
 
 
 def _length(registry: Registry, plan: Plan) -> float:

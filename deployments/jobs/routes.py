@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from deployments.answer import JSON, Answer
+from deployments.answer import JSON, Answer, Cost
 from deployments.body import read_json
 from deployments.errors import InvalidRequest
 from deployments.jobs import job
@@ -18,13 +18,6 @@ from deployments.operation import Operation
 from deployments.route import Call, Reply, Route
 
 DEFAULT_LISTED, MOST_LISTED = 20, 100
-
-
-class Cost(Answer):
-    """What a job takes."""
-
-    seconds: float = Field(ge=0)
-    bytes: int = Field(ge=0)
 
 
 class Job(Answer):
