@@ -1,4 +1,4 @@
-"""Pictures by Pillow, and an SVG by its root element alone."""
+"""Pictures by Pillow; an SVG by its root element, after the guard that also stands before each drawing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from xml.parsers import expat
 from PIL import Image
 
 from configs.settings import Settings
+from deployments.drawing.svg_guard import Refused
+from deployments.drawing.svg_guard import check as check_svg
 from deployments.errors import UndecodableMedia
 from deployments.media.limits import refuse, within
 from deployments.media.readers import PICTURES
@@ -19,6 +21,8 @@ JSON = dict[str, Any]
 
 MOST_FRAMES = 2000
 """Of an animated picture: more are not counted."""
+LARGEST_SVG = 8 << 20
+"""Bytes."""
 ORIENTATION = 0x0112
 
 
@@ -84,6 +88,11 @@ def svg_meta(path: Path, settings: Settings) -> JSON:
         raise UndecodableMedia(f"these bytes claim to be an SVG and are not well-formed: {error}") from error
     if found["name"] != "svg":
         refuse("these bytes claim to be an SVG, and their first element is another")
+    within(path.stat().st_size, LARGEST_SVG, "the SVG's size in bytes", f"at most {LARGEST_SVG}")
+    try:
+        check_svg(path.read_text("utf-8", "replace"), settings.max_image_pixels)
+    except Refused as error:
+        raise UndecodableMedia(f"this SVG is not drawn: {error}") from error
     width, height = _svg_size(found["attributes"])
     within(width * height, settings.max_image_pixels, "the number of pixels", "MAX_IMAGE_PIXELS")
     return {"width": width, "height": height, "has_alpha": True, "codec_info": {"container": "svg"}}
