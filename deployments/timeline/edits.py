@@ -214,7 +214,7 @@ def put_automation(request: AutomationRequest) -> Change:
                 {
                     "target_id": request.target_id,
                     "property": request.property,
-                    "keyframes": [row.model_dump(exclude_none=True) for row in rows],
+                    "keyframes": [row.model_dump(mode="json", exclude_none=True) for row in rows],
                 }
             )
 

@@ -8,12 +8,28 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from deployments.body import Body
 from kernels.blend import ALIASES, MODES
+from kernels.curves import EASINGS
+from kernels.transitions import KINDS
 
 TrackKind = Literal["video", "overlay", "audio"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")]
 Milliseconds = Annotated[int, Field(ge=0, le=7 * 24 * 3600 * 1000)]
 MOST_TRACKS = 64
 MOST_CLIPS = 1000
+SAME_KIND = {"dissolve": "crossfade", "cross_fade": "crossfade", "fade": "crossfade"}
+PROPERTIES = {
+    "clip": ("opacity", "position", "scale", "volume_db"),
+    "track": ("opacity", "volume_db"),
+    "sequence": ("volume_db",),
+}
+"""What can be automated of each target."""
+VALUES: dict[str, tuple[float, float]] = {
+    "opacity": (0, 1),
+    "position": (-100_000, 100_000),
+    "scale": (0.001, 100),
+    "volume_db": (-96, 24),
+}
+"""Property -> its least and its greatest value."""
 
 
 class Part(BaseModel):
@@ -55,6 +71,12 @@ class Clip(Part):
     and puts an overlay at [0, 0]."""
     scale: float | None = Field(None, gt=0, le=100)
     """Factor on source pixels."""
+    crop: tuple[int, int, int, int] | None = None
+    """x, y, width, height in pixels of the decoded frame: what is shown of it. Of a video whole chroma samples, so odd
+    values are rounded down."""
+    audio_fade_in_ms: Milliseconds = 0
+    audio_fade_out_ms: Milliseconds = 0
+    """How long its sound rises from silence at its start, and falls to it before its end, on the timeline."""
     filters: list[Filter] = Field([], max_length=32)
 
     @field_validator("blend_mode")
@@ -64,6 +86,13 @@ class Clip(Part):
         if mode not in MODES:
             raise ValueError(f"there is no blend mode {value!r}; there are {', '.join(MODES)}")
         return mode
+
+    @field_validator("crop")
+    @classmethod
+    def _inside(cls, value: tuple[int, int, int, int] | None) -> tuple[int, int, int, int] | None:
+        if value is not None and (min(value[:2]) < 0 or min(value[2:]) < 2):
+            raise ValueError("crop is x, y (0 or more), width, height (2 or more)")
+        return value
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -88,10 +117,21 @@ class Transition(Part):
     """From one clip into another, both on one track."""
 
     kind: Name
+    """`crossfade` (`dissolve` is the same), `dip_to_black`, `dip_to_white`, `wipe_` and `push_` with `left`, `right`,
+    `up`, `down`."""
     from_clip_id: str
     """A clip's `id` in this request."""
     to_clip_id: str
     duration_ms: int = Field(ge=1, le=60_000)
+    """Of two clips that follow each other it is centred on the cut; of two that overlap it is their overlap."""
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        kind = SAME_KIND.get(value, value)
+        if kind not in KINDS:
+            raise ValueError(f"there is no transition {value!r}; there are {', '.join(KINDS)}")
+        return kind
 
 
 class SequenceBody(Part):
@@ -174,8 +214,18 @@ class Keyframe(Part):
     """A value at a time; between two of them it follows the first one's easing."""
 
     ms: Milliseconds
-    value: float
+    """From the clip's start on the timeline; of a track or sequence from the timeline's."""
+    value: float | tuple[float, float]
+    """A pair [x, y] for `position`, else a number."""
     easing: Name | None = None
+    """`linear` (the default), `hold`, `ease_in`, `ease_out`, `ease_in_out`."""
+
+    @field_validator("easing")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in EASINGS:
+            raise ValueError(f"there is no easing {value!r}; there are {', '.join(EASINGS)}")
+        return value
 
 
 class AutomationRequest(Body):
@@ -183,7 +233,32 @@ class AutomationRequest(Body):
 
     target_id: str
     property: Name
+    """Of a clip `opacity`, `position`, `scale`, `volume_db`; of a track `opacity`, `volume_db`; of a sequence
+    `volume_db`. A clip's replaces the value it stands for, a track's and a sequence's come on top."""
     keyframes: list[Keyframe] = Field(max_length=MOST_CLIPS)
+
+    @model_validator(mode="after")
+    def _served(self) -> Self:
+        kind = self.target_id.partition("_")[0]
+        known = PROPERTIES.get(kind)
+        if known is None:
+            return self  # what there is not is a 404, which comes later
+        if self.property not in known:
+            raise ValueError(
+                f"the property {self.property!r} of a {kind} is not automated; there are {', '.join(known)}"
+            )
+        least, most = VALUES[self.property]
+        for row in self.keyframes:
+            pair = isinstance(row.value, tuple)
+            if pair != (self.property == "position"):
+                raise ValueError("a position is a pair [x, y], and every other value a number")
+            if not all(
+                least <= value <= most for value in (row.value if isinstance(row.value, tuple) else [row.value])
+            ):
+                raise ValueError(f"{self.property} is {least:g} to {most:g}; got {row.value}")
+        if len({row.ms for row in self.keyframes}) != len(self.keyframes):
+            raise ValueError("two keyframes stand at the same time")
+        return self
 
 
 __all__ = [

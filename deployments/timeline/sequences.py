@@ -192,8 +192,9 @@ def stored(registry: Registry, scope: Scope, track: Track, clip: Clip, after: in
         start = 0 if track.kind == "overlay" else after
     said = clip.model_dump(exclude={"id"}) | {"out_ms": out_ms, "start_ms_on_timeline": start}
     said["filters"] = [item.model_dump(exclude_none=True) for item in clip.filters]
-    if clip.position is not None:
-        said["position"] = list(clip.position)
+    for name in ("position", "crop"):
+        if said[name] is not None:
+            said[name] = list(said[name])
     return {key: value for key, value in said.items() if value is not None}
 
 
