@@ -114,7 +114,7 @@ class Scene:
             return
         number = first
         for shown in self._leader.shown(self._threads, since):
-            if shown.at >= since or not since:
+            if shown.at > since or not since:  # at `since` itself stands what was on screen before
                 self._now = shown
                 yield number, shown.at
                 number += 1

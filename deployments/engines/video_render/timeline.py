@@ -1,8 +1,8 @@
 """A sequence's body as what is rendered: checked against what is served, every size and time resolved. Light.
 
 The tracks become lanes, bottom to top: one for each video track, then one for each clip of the overlay tracks. In a
-lane at most two clips are seen at a time, and two only during a transition. What is not served is refused with a sentence
-that says so, for a render that leaves something out in silence is worse than none.
+lane at most two clips are seen at a time, and two only during a transition. What is not served is refused with a
+sentence that says so, for a render that leaves something out in silence is worse than none.
 """
 
 from __future__ import annotations

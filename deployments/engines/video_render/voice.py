@@ -8,15 +8,14 @@ from typing import Any
 
 import av
 import numpy as np
-from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.container import InputContainer
-from av.filter import Graph
 from numpy.typing import NDArray
 
 from deployments.engines.video_render import motion
 from deployments.media.probe import open_media
 from deployments.operation import JSON, Source
+from kernels.stretch import Stretch
 
 Samples = NDArray[np.float32]
 """[channels, n], full scale 1."""
@@ -26,8 +25,6 @@ BEFORE_S = Fraction(1, 2)
 """A decoder that starts in the middle is given this much before what is wanted."""
 STEP = 64
 """Samples between the places where a gain that moves is computed."""
-SLOWEST, FASTEST = 0.5, 8.0
-"""What one filter of tempo does well; more is done by several."""
 
 
 class Voice:
@@ -87,7 +84,7 @@ class Voice:
                 return
             pieces = self._contiguous(container, stream)
             speed = self._row["speed"]
-            yield from pieces if speed == 1 else _stretched(pieces, speed, self._rate, self._layout)
+            yield from pieces if speed == 1 else _stretched(pieces, Stretch(speed, self._rate, self._channels))
 
     def _contiguous(self, container: InputContainer, stream: Any) -> Iterator[Samples]:
         """The samples from in_ms on, silence where the source has none, until out_ms or its end."""
@@ -98,7 +95,8 @@ class Voice:
         if self._row["in_ms"] > 0:
             container.seek(int((begin - BEFORE_S) / stream.time_base), stream=stream)
         given, follows = 0, None
-        for samples, at in _resampled(container, stream, self._rate, self._layout):
+        for heard, at in _resampled(container, stream, self._rate, self._layout):
+            samples = np.repeat(heard, 2, axis=0) if heard.shape[0] < self._channels else heard
             place = (follows or 0) if at is None else round((at - begin) * self._rate)
             if follows is not None and abs(place - follows) < GAP_S * self._rate:
                 place = follows
@@ -134,7 +132,9 @@ def _resampled(
             if said != form:  # some streams change in the middle
                 if resampler is not None:
                     yield from ((_samples(rest), None) for rest in resampler.resample(None))
-                form, resampler = said, AudioResampler(format="fltp", layout=layout, rate=rate)
+                # One channel goes to both sides as loud as it is; FFmpeg's matrix would take 3 dB off it.
+                own = "mono" if frame.layout.nb_channels == 1 else layout
+                form, resampler = said, AudioResampler(format="fltp", layout=own, rate=rate)
             assert resampler is not None
             for made in resampler.resample(frame):
                 yield _samples(made), at
@@ -143,50 +143,15 @@ def _resampled(
         yield from ((_samples(rest), None) for rest in resampler.resample(None))
 
 
-def _stretched(pieces: Iterator[Samples], speed: float, rate: int, layout: str) -> Iterator[Samples]:
+def _stretched(pieces: Iterator[Samples], stretch: Stretch) -> Iterator[Samples]:
     """Faster or slower at the same pitch."""
-    graph = Graph()
-    last = source = graph.add_abuffer(sample_rate=rate, format="fltp", layout=layout, time_base=Fraction(1, rate))
-    for tempo in tempos(speed):
-        node = graph.add("atempo", f"{tempo:.9f}")
-        last.link_to(node)
-        last = node
-    sink = graph.add("abuffersink")
-    last.link_to(sink)
-    graph.configure()
-    given = 0
     for piece in pieces:
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(piece), format="fltp", layout=layout)
-        frame.sample_rate, frame.pts, frame.time_base = rate, given, Fraction(1, rate)
-        given += piece.shape[1]
-        source.push(frame)
-        yield from _pulled(sink)
-    source.push(None)
-    yield from _pulled(sink)
-
-
-def tempos(speed: float) -> list[float]:
-    """Factors of one speed, each from SLOWEST to FASTEST."""
-    made = []
-    while speed < SLOWEST:
-        made.append(SLOWEST)
-        speed /= SLOWEST
-    while speed > FASTEST:
-        made.append(FASTEST)
-        speed /= FASTEST
-    return [*made, speed]
-
-
-def _pulled(sink: Any) -> Iterator[Samples]:
-    while True:
-        try:
-            yield _samples(sink.pull())
-        except (av.error.BlockingIOError, EOFError):
-            return
+        yield stretch.feed(piece)
+    yield stretch.rest()
 
 
 def _samples(frame: Any) -> Samples:
     return np.asarray(frame.to_ndarray()).astype(np.float32, copy=False)
 
 
-__all__ = ["Voice", "tempos"]
+__all__ = ["Voice"]
