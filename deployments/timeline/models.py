@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from deployments.body import Body
-from deployments.ids import ArtifactId, AssetId, ClipId, ProjectId, TargetId, TrackId
+from deployments.ids import ArtifactId, AssetId, ProjectId
 from kernels.blend import ALIASES, MODES
-from kernels.curves import EASINGS
 from kernels.transitions import KINDS
 
 TrackKind = Literal["video", "overlay", "audio"]
@@ -18,19 +17,6 @@ Milliseconds = Annotated[int, Field(ge=0, le=7 * 24 * 3600 * 1000)]
 MOST_TRACKS = 64
 MOST_CLIPS = 1000
 SAME_KIND = {"dissolve": "crossfade", "cross_fade": "crossfade", "fade": "crossfade"}
-PROPERTIES = {
-    "clip": ("opacity", "position", "scale", "volume_db"),
-    "track": ("opacity", "volume_db"),
-    "sequence": ("volume_db",),
-}
-"""What can be automated of each target."""
-VALUES: dict[str, tuple[float, float]] = {
-    "opacity": (0, 1),
-    "position": (-100_000, 100_000),
-    "scale": (0.001, 100),
-    "volume_db": (-96, 24),
-}
-"""Property -> its least and its greatest value."""
 
 
 class Part(BaseModel):
@@ -151,137 +137,16 @@ class SequenceRequest(Body):
     render_profile: Name = "source"
 
 
-class TrackRequest(Body):
-    """POST /video/sequences/{id}/tracks"""
-
-    kind: TrackKind
-    clips: list[Clip] = Field([], max_length=MOST_CLIPS)
-
-
-class ProjectRequest(Body):
-    """POST /video/projects"""
-
-    name: str | None = Field(None, max_length=200)
-
-
-class ClipRequest(Body, Clip):
-    """POST /video/tracks/{id}/clips"""
-
-
-class TrimRequest(Body):
-    """POST /video/clips/{id}/trim: new ends in the source."""
-
-    in_ms: Milliseconds | None = None
-    out_ms: Milliseconds | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if self.in_ms is None and self.out_ms is None:
-            raise ValueError("give in_ms, out_ms or both")
-        return self
-
-
-class SplitRequest(Body):
-    """POST /video/clips/{id}/split"""
-
-    at_ms: Milliseconds
-    """On the timeline, inside the clip."""
-
-
-class MoveRequest(Body):
-    """POST /video/clips/{id}/move"""
-
-    track_id: TrackId | None = None
-    start_ms_on_timeline: Milliseconds | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if self.track_id is None and self.start_ms_on_timeline is None:
-            raise ValueError("give track_id, start_ms_on_timeline or both")
-        return self
-
-
-class TransitionRequest(Body, Transition):
-    """POST /video/sequences/{id}/transitions; the clips by their stored ids."""
-
-    from_clip_id: ClipId
-    to_clip_id: ClipId
-
-
-class FiltersRequest(Body):
-    """PUT /video/filter-stacks/{target_type}/{target_id}"""
-
-    filters: list[Filter] = Field(max_length=32)
-
-
-class Keyframe(Part):
-    """A value at a time; between two of them it follows the first one's easing."""
-
-    ms: Milliseconds
-    """From the clip's start on the timeline; of a track or sequence from the timeline's."""
-    value: float | tuple[float, float]
-    """A pair [x, y] for `position`, else a number."""
-    easing: Name | None = None
-    """`linear` (the default), `hold`, `ease_in`, `ease_out`, `ease_in_out`."""
-
-    @field_validator("easing")
-    @classmethod
-    def _known(cls, value: str | None) -> str | None:
-        if value is not None and value not in EASINGS:
-            raise ValueError(f"there is no easing {value!r}; there are {', '.join(EASINGS)}")
-        return value
-
-
-class AutomationRequest(Body):
-    """POST /video/automation: the keyframes of one property."""
-
-    target_id: TargetId
-    property: Name
-    """Of a clip `opacity`, `position`, `scale`, `volume_db`; of a track `opacity`, `volume_db`; of a sequence
-    `volume_db`. A clip's replaces the value it stands for, a track's and a sequence's come on top."""
-    keyframes: list[Keyframe] = Field(max_length=MOST_CLIPS)
-
-    @model_validator(mode="after")
-    def _served(self) -> Self:
-        kind = self.target_id.partition("_")[0]
-        known = PROPERTIES.get(kind)
-        if known is None:
-            return self  # what there is not is a 404, which comes later
-        if self.property not in known:
-            raise ValueError(
-                f"the property {self.property!r} of a {kind} is not automated; there are {', '.join(known)}"
-            )
-        least, most = VALUES[self.property]
-        for row in self.keyframes:
-            pair = isinstance(row.value, tuple)
-            if pair != (self.property == "position"):
-                raise ValueError("a position is a pair [x, y], and every other value a number")
-            if not all(
-                least <= value <= most for value in (row.value if isinstance(row.value, tuple) else [row.value])
-            ):
-                raise ValueError(f"{self.property} is {least:g} to {most:g}; got {row.value}")
-        if len({row.ms for row in self.keyframes}) != len(self.keyframes):
-            raise ValueError("two keyframes stand at the same time")
-        return self
-
-
 __all__ = [
-    "AutomationRequest",
+    "MOST_CLIPS",
     "Clip",
-    "ClipRequest",
     "Filter",
-    "FiltersRequest",
-    "Keyframe",
     "Milliseconds",
-    "MoveRequest",
-    "ProjectRequest",
+    "Name",
+    "Part",
     "SequenceBody",
     "SequenceRequest",
-    "SplitRequest",
     "Track",
     "TrackKind",
-    "TrackRequest",
     "Transition",
-    "TransitionRequest",
-    "TrimRequest",
 ]

@@ -13,7 +13,8 @@ from artifacts import Asset
 from deployments.errors import InvalidRequest
 from deployments.operation import JSON
 from deployments.timeline import edits, sequences
-from deployments.timeline.models import AutomationRequest, SequenceRequest
+from deployments.timeline.models import SequenceRequest
+from deployments.timeline.requests import AutomationRequest
 from kernels.blend import MODES
 from tests.unit.test_video_render import SCOPE, Shop, clip, decoded, file, luma, png, shop, timeline
 
