@@ -17,6 +17,7 @@ from deployments import crashes, metrics
 from deployments.dispatch import Dispatch, back, is_lost
 from deployments.engines.image_core.batch import BATCH
 from deployments.engines.image_core.plan import OPERATIONS as IMAGE_CORE
+from deployments.engines.image_core.templates import TEMPLATES
 from deployments.engines.typography_core.plan import OPERATION as TYPOGRAPHY
 from deployments.engines.vector_core.plan import OPERATIONS as VECTOR_CORE
 from deployments.engines.video_anonymise.plan import OPERATION as VIDEO_ANONYMISE
@@ -36,6 +37,7 @@ OPERATIONS: Mapping[str, Operation] = {
     for row in (
         *IMAGE_CORE,
         BATCH,
+        *TEMPLATES,
         TYPOGRAPHY,
         *VECTOR_CORE,
         VIDEO_REGIONS,

@@ -42,6 +42,7 @@ ROUTES = (
         "Make a project",
         body=ProjectRequest,
         example={"name": "A day at the beach"},
+        headers=("Idempotency-Key",),
         answer=Project,
         status=201,
     ),
@@ -60,6 +61,7 @@ ROUTES = (
         "Make a sequence",
         body=SequenceRequest,
         example={"tracks": [{"kind": "video", "clips": [_CLIP, _CLIP]}]},
+        headers=("Idempotency-Key",),
         answer=Sequence,
         status=201,
     ),
@@ -69,6 +71,7 @@ ROUTES = (
         handlers.get_sequence,
         "A sequence, its version as ETag",
         params=_ID,
+        headers=("If-None-Match",),
         answer=Sequence,
     ),
     Route(
@@ -79,6 +82,7 @@ ROUTES = (
         body=TrackRequest,
         params=_ID,
         example=_OVERLAY,
+        headers=("Idempotency-Key",),
         answer=Sequence,
     ),
     Route(
@@ -89,6 +93,7 @@ ROUTES = (
         body=TransitionRequest,
         params=_ID,
         example=_DISSOLVE,
+        headers=("Idempotency-Key",),
         answer=Sequence,
     ),
     Route(
@@ -99,6 +104,7 @@ ROUTES = (
         body=ClipRequest,
         params={"id": "track_aaaaaaaa"},
         example=_CLIP,
+        headers=("Idempotency-Key",),
         answer=Sequence,
     ),
     Route(
@@ -129,6 +135,7 @@ ROUTES = (
         body=TrimRequest,
         params=_CLIP_ID,
         example={"in_ms": 600, "out_ms": 2400},
+        headers=("Idempotency-Key",),
         answer=Sequence,
     ),
     Route(
@@ -139,6 +146,7 @@ ROUTES = (
         body=SplitRequest,
         params=_CLIP_ID,
         example={"at_ms": 1000},
+        headers=("Idempotency-Key",),
         answer=Sequence,
     ),
     Route(
@@ -149,6 +157,7 @@ ROUTES = (
         body=MoveRequest,
         params=_CLIP_ID,
         example={"track_id": "track_aaaaaaaa", "start_ms_on_timeline": 250},
+        headers=("Idempotency-Key",),
         answer=Sequence,
     ),
     Route(
@@ -177,6 +186,7 @@ ROUTES = (
         "Set the keyframes of a property",
         body=AutomationRequest,
         example=_FADE,
+        headers=("Idempotency-Key",),
         answer=Sequence,
     ),
 )
