@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -22,6 +22,21 @@ class Audio(BaseModel):
     """Bits a second."""
 
 
+class Encoder(BaseModel):
+    """What encodes the picture where the profile's own encoder does not work."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    codec: str
+    options: dict[str, str]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if "threads" not in self.options:
+            raise ValueError("options.threads is missing: without it the bytes would follow the machine")
+        return self
+
+
 class Profile(BaseModel):
     """One row: what a render is encoded as."""
 
@@ -35,7 +50,12 @@ class Profile(BaseModel):
     """None: the first video clip's frames at their own times."""
     codec: str
     options: dict[str, str]
+    pixels: Literal["yuv420p", "yuv422p10le"] = "yuv420p"
+    """What the encoder is given; composed is in 8 bits 4:2:0."""
+    container: Literal["mp4", "mov"] = "mp4"
     audio: Audio
+    instead: tuple[Encoder, ...] = ()
+    """Tried in order where `codec` does not work."""
 
     @model_validator(mode="after")
     def _whole(self) -> Profile:
@@ -47,7 +67,8 @@ class Profile(BaseModel):
 
     def parameters(self) -> dict[str, Any]:
         """What can change a render's bytes."""
-        return self.model_dump(exclude={"label"})
+        said = self.model_dump(mode="json", exclude={"label", "instead"})
+        return said | {"requested": self.codec}
 
 
 @cache
@@ -57,4 +78,4 @@ def profiles() -> dict[str, Profile]:
     return {name: Profile.model_validate(row) for name, row in rows.items()}
 
 
-__all__ = ["Audio", "Profile", "profiles"]
+__all__ = ["Audio", "Encoder", "Profile", "profiles"]

@@ -90,14 +90,6 @@ def layer(
     )
 
 
-def curtain(mask: Plane | None, size: tuple[int, int], opacity: float) -> Layer:
-    """Black over a frame of `size` (height, width) where `mask` [height, width] and `opacity` 0..1 leave it unseen."""
-    shown = np.full(size, 255, np.uint8) if mask is None else mask
-    black = np.zeros((*size, 4), np.uint8)
-    black[..., 3] = 255 - np.round(shown * opacity).astype(np.uint8)
-    return layer(black, 0, 0, "bt709")
-
-
 def subsample(mask: Plane) -> Planes:
     """A mask [H, W] 0..255 at luma and (twice) at chroma resolution [ceil(H/2), ceil(W/2)]: the mean of each block."""
     padded = np.pad(mask.astype(np.float64), [(0, n & 1) for n in mask.shape], mode="edge")
@@ -105,16 +97,18 @@ def subsample(mask: Plane) -> Planes:
     return mask, chroma, chroma
 
 
-def blend(planes: Planes, picture: Layer) -> None:
-    """The layer over Y [H, W] and Cb, Cr [ceil(H/2), ceil(W/2)], in place; what lies outside the frame is left out."""
+def blend(planes: Planes, picture: Layer, opacity: float = 1.0) -> None:
+    """The layer, times `opacity` 0..1, over Y [H, W] and Cb, Cr [ceil(H/2), ceil(W/2)], in place; what lies outside the
+    frame is left out."""
     for plane, color, alpha in _overlaps(planes, picture):
-        _mix(plane, color, alpha)
+        _mix(plane, color, alpha, np.int32(round(opacity * ONE)))
 
 
-def blend_reference(planes: Planes, picture: Layer) -> None:
+def blend_reference(planes: Planes, picture: Layer, opacity: float = 1.0) -> None:
     for plane, color, alpha in _overlaps(planes, picture):
         old = plane.astype(np.int32)
-        plane[...] = old + (((color - old) * alpha.astype(np.int32) + ONE // 2) >> 15)
+        share = (alpha.astype(np.int32) * round(opacity * ONE) + ONE // 2) >> 15
+        plane[...] = old + (((color - old) * share + ONE // 2) >> 15)
 
 
 def _blocks(plane: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -137,13 +131,14 @@ def _overlaps(planes: Planes, picture: Layer) -> list[tuple[Plane, Plane, Alpha]
 
 
 @compiled
-def _mix(plane: Plane, color: Plane, alpha: Alpha) -> None:
-    """plane [h, w] += (color - plane) · alpha, in place."""
+def _mix(plane: Plane, color: Plane, alpha: Alpha, opacity: np.int32) -> None:
+    """plane [h, w] += (color - plane) · alpha · opacity, in place."""
     for y in range(plane.shape[0]):
         for x in range(plane.shape[1]):
             old = np.int32(plane[y, x])
-            change = (np.int32(color[y, x]) - old) * np.int32(alpha[y, x]) + np.int32(16384)
+            share = (np.int32(alpha[y, x]) * opacity + np.int32(16384)) >> np.int32(15)
+            change = (np.int32(color[y, x]) - old) * share + np.int32(16384)
             plane[y, x] = np.uint8(old + (change >> np.int32(15)))
 
 
-__all__ = ["BLACK", "Layer", "Matrix", "Planes", "blend", "blend_reference", "curtain", "layer", "subsample", "to_yuv"]
+__all__ = ["BLACK", "ONE", "Layer", "Matrix", "Planes", "blend", "blend_reference", "layer", "subsample", "to_yuv"]

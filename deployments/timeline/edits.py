@@ -11,17 +11,9 @@ from artifacts.documents import Document
 from artifacts.errors import NotFound
 from deployments.errors import InvalidRequest
 from deployments.operation import JSON
-from deployments.timeline import sequences
-from deployments.timeline.models import (
-    AutomationRequest,
-    Clip,
-    Filter,
-    MoveRequest,
-    SplitRequest,
-    Track,
-    Transition,
-    TrimRequest,
-)
+from deployments.timeline import sequences, sources
+from deployments.timeline.models import Clip, Filter, Track, Transition
+from deployments.timeline.requests import AutomationRequest, MoveRequest, SplitRequest, TrimRequest
 
 KEPT_KEYS = 100
 """Idempotency keys that a sequence remembers, the newest."""
@@ -193,7 +185,7 @@ def target(body: JSON, kind: str, id: str) -> JSON:
 def put_filters(registry: Registry, scope: Scope, kind: str, id: str, filters: list[Filter]) -> Change:
     def change(body: JSON) -> None:
         holder = target(body, kind, id)
-        sequences.check_masks(registry, scope, filters)
+        sources.check_masks(registry, scope, filters)
         holder["filters"] = [item.model_dump(exclude_none=True) for item in filters]
 
     return change
@@ -214,7 +206,7 @@ def put_automation(request: AutomationRequest) -> Change:
                 {
                     "target_id": request.target_id,
                     "property": request.property,
-                    "keyframes": [row.model_dump(exclude_none=True) for row in rows],
+                    "keyframes": [row.model_dump(mode="json", exclude_none=True) for row in rows],
                 }
             )
 

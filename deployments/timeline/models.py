@@ -7,14 +7,16 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from deployments.body import Body
-from deployments.ids import ArtifactId, AssetId, ClipId, ProjectId, TargetId, TrackId
+from deployments.ids import ArtifactId, AssetId, ProjectId
 from kernels.blend import ALIASES, MODES
+from kernels.transitions import KINDS
 
 TrackKind = Literal["video", "overlay", "audio"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")]
 Milliseconds = Annotated[int, Field(ge=0, le=7 * 24 * 3600 * 1000)]
 MOST_TRACKS = 64
 MOST_CLIPS = 1000
+SAME_KIND = {"dissolve": "crossfade", "cross_fade": "crossfade", "fade": "crossfade"}
 
 
 class Part(BaseModel):
@@ -56,6 +58,12 @@ class Clip(Part):
     and puts an overlay at [0, 0]."""
     scale: float | None = Field(None, gt=0, le=100)
     """Factor on source pixels."""
+    crop: tuple[int, int, int, int] | None = None
+    """x, y, width, height in pixels of the decoded frame: what is shown of it. Of a video whole chroma samples, so odd
+    values are rounded down."""
+    audio_fade_in_ms: Milliseconds = 0
+    audio_fade_out_ms: Milliseconds = 0
+    """How long its sound rises from silence at its start, and falls to it before its end, on the timeline."""
     filters: list[Filter] = Field([], max_length=32)
 
     @field_validator("blend_mode")
@@ -65,6 +73,13 @@ class Clip(Part):
         if mode not in MODES:
             raise ValueError(f"there is no blend mode {value!r}; there are {', '.join(MODES)}")
         return mode
+
+    @field_validator("crop")
+    @classmethod
+    def _inside(cls, value: tuple[int, int, int, int] | None) -> tuple[int, int, int, int] | None:
+        if value is not None and (min(value[:2]) < 0 or min(value[2:]) < 2):
+            raise ValueError("crop is x, y (0 or more), width, height (2 or more)")
+        return value
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -89,10 +104,21 @@ class Transition(Part):
     """From one clip into another, both on one track."""
 
     kind: Name
+    """`crossfade` (`dissolve` is the same), `dip_to_black`, `dip_to_white`, `wipe_` and `push_` with `left`, `right`,
+    `up`, `down`."""
     from_clip_id: str
     """A clip's `id` in this request."""
     to_clip_id: str
     duration_ms: int = Field(ge=1, le=60_000)
+    """Of two clips that follow each other it is centred on the cut; of two that overlap it is their overlap."""
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        kind = SAME_KIND.get(value, value)
+        if kind not in KINDS:
+            raise ValueError(f"there is no transition {value!r}; there are {', '.join(KINDS)}")
+        return kind
 
 
 class SequenceBody(Part):
@@ -111,102 +137,16 @@ class SequenceRequest(Body):
     render_profile: Name = "source"
 
 
-class TrackRequest(Body):
-    """POST /video/sequences/{id}/tracks"""
-
-    kind: TrackKind
-    clips: list[Clip] = Field([], max_length=MOST_CLIPS)
-
-
-class ProjectRequest(Body):
-    """POST /video/projects"""
-
-    name: str | None = Field(None, max_length=200)
-
-
-class ClipRequest(Body, Clip):
-    """POST /video/tracks/{id}/clips"""
-
-
-class TrimRequest(Body):
-    """POST /video/clips/{id}/trim: new ends in the source."""
-
-    in_ms: Milliseconds | None = None
-    out_ms: Milliseconds | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if self.in_ms is None and self.out_ms is None:
-            raise ValueError("give in_ms, out_ms or both")
-        return self
-
-
-class SplitRequest(Body):
-    """POST /video/clips/{id}/split"""
-
-    at_ms: Milliseconds
-    """On the timeline, inside the clip."""
-
-
-class MoveRequest(Body):
-    """POST /video/clips/{id}/move"""
-
-    track_id: TrackId | None = None
-    start_ms_on_timeline: Milliseconds | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if self.track_id is None and self.start_ms_on_timeline is None:
-            raise ValueError("give track_id, start_ms_on_timeline or both")
-        return self
-
-
-class TransitionRequest(Body, Transition):
-    """POST /video/sequences/{id}/transitions; the clips by their stored ids."""
-
-    from_clip_id: ClipId
-    to_clip_id: ClipId
-
-
-class FiltersRequest(Body):
-    """PUT /video/filter-stacks/{target_type}/{target_id}"""
-
-    filters: list[Filter] = Field(max_length=32)
-
-
-class Keyframe(Part):
-    """A value at a time; between two of them it follows the first one's easing."""
-
-    ms: Milliseconds
-    value: float
-    easing: Name | None = None
-
-
-class AutomationRequest(Body):
-    """POST /video/automation: the keyframes of one property."""
-
-    target_id: TargetId
-    property: Name
-    keyframes: list[Keyframe] = Field(max_length=MOST_CLIPS)
-
-
 __all__ = [
-    "AutomationRequest",
+    "MOST_CLIPS",
     "Clip",
-    "ClipRequest",
     "Filter",
-    "FiltersRequest",
-    "Keyframe",
     "Milliseconds",
-    "MoveRequest",
-    "ProjectRequest",
+    "Name",
+    "Part",
     "SequenceBody",
     "SequenceRequest",
-    "SplitRequest",
     "Track",
     "TrackKind",
-    "TrackRequest",
     "Transition",
-    "TransitionRequest",
-    "TrimRequest",
 ]

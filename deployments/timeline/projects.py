@@ -9,7 +9,7 @@ from artifacts.canonical import make_id
 from artifacts.documents import Document
 from artifacts.errors import NotFound
 from deployments.operation import JSON
-from deployments.timeline.models import ProjectRequest
+from deployments.timeline.requests import ProjectRequest
 
 TYPE = "projects"
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from artifacts import Registry, Scope
 from artifacts.canonical import make_id
@@ -19,8 +18,8 @@ from artifacts.documents import Document
 from artifacts.errors import NotFound
 from deployments.errors import InvalidRequest
 from deployments.operation import JSON
-from deployments.timeline import projects
-from deployments.timeline.models import Clip, Filter, SequenceBody, SequenceRequest, Track
+from deployments.timeline import projects, sources
+from deployments.timeline.models import Clip, SequenceBody, SequenceRequest, Track
 
 TYPE = "sequences"
 HIDDEN = ("made", "keys", "anonymised")
@@ -170,7 +169,7 @@ def stored(registry: Registry, scope: Scope, track: Track, clip: Clip, after: in
 
     Raises NotFound, and InvalidRequest naming the field.
     """
-    kind, length = _source(registry, scope, clip, where)
+    kind, length = sources.source(registry, scope, clip, where)
     if kind not in SHOWS[track.kind]:
         raise InvalidRequest(
             f"{where or 'clip'}: a {kind} cannot be on a track of kind {track.kind}", field=where or None
@@ -179,80 +178,28 @@ def stored(registry: Registry, scope: Scope, track: Track, clip: Clip, after: in
     if length is not None and (clip.in_ms >= length or (clip.out_ms or 0) > length):
         field = "in_ms" if clip.in_ms >= length else "out_ms"
         raise InvalidRequest(
-            f"{_path(where, field)} is {getattr(clip, field)}, and the source lasts {length} ms",
-            field=_path(where, field),
+            f"{sources.path(where, field)} is {getattr(clip, field)}, and the source lasts {length} ms",
+            field=sources.path(where, field),
         )
     if kind == "image" and out_ms is None and track.kind == "video":
         out_ms = clip.in_ms + STILL_MS
     if clip.mask_artifact_id is not None:
-        _check_mask(registry, scope, clip.mask_artifact_id, _path(where, "mask_artifact_id"))
-    check_masks(registry, scope, clip.filters, where)
+        sources.check_mask(registry, scope, clip.mask_artifact_id, sources.path(where, "mask_artifact_id"))
+    sources.check_masks(registry, scope, clip.filters, where)
     start = clip.start_ms_on_timeline
     if start is None:
         start = 0 if track.kind == "overlay" else after
     said = clip.model_dump(exclude={"id"}) | {"out_ms": out_ms, "start_ms_on_timeline": start}
     said["filters"] = [item.model_dump(exclude_none=True) for item in clip.filters]
-    if clip.position is not None:
-        said["position"] = list(clip.position)
+    for name in ("position", "crop"):
+        if said[name] is not None:
+            said[name] = list(said[name])
     return {key: value for key, value in said.items() if value is not None}
-
-
-def check_masks(registry: Registry, scope: Scope, filters: Sequence[Filter], where: str = "") -> None:
-    """Every mask that filters name is one. Raises NotFound and InvalidRequest, naming the field."""
-    for number, item in enumerate(filters):
-        if item.mask_artifact_id is not None:
-            field = _path(where, f"filters[{number}].mask_artifact_id")
-            _check_mask(registry, scope, item.mask_artifact_id, field)
-
-
-def _check_mask(registry: Registry, scope: Scope, id: str, field: str) -> None:
-    if _artifact_kind(registry, scope, id, field) != "mask":
-        raise InvalidRequest(f"{field} names no mask", field=field)
-
-
-def _path(where: str, field: str) -> str:
-    return f"{where}.{field}" if where else field
-
-
-def _source(registry: Registry, scope: Scope, clip: Clip, where: str) -> tuple[str, int | None]:
-    """What a clip shows (`video`, `image`, `audio`) and how long that lasts in ms (a still: None)."""
-    if clip.asset_id is not None:
-        try:
-            asset = registry.asset(scope, clip.asset_id)
-        except NotFound as error:
-            raise NotFound(error.message, _path(where, "asset_id")) from None
-        return asset.kind, None if asset.kind == "image" else _length(asset.meta)
-    assert clip.artifact_id is not None
-    try:
-        record = registry.artifact(scope, clip.artifact_id)
-    except NotFound as error:
-        raise NotFound(error.message, _path(where, "artifact_id")) from None
-    kind = record.media_type.partition("/")[0]
-    if kind not in ("video", "image", "audio"):
-        raise InvalidRequest(
-            f"{_path(where, 'artifact_id')} is a {record.kind}, which cannot be shown",
-            field=_path(where, "artifact_id"),
-        )
-    return kind, None if kind == "image" else _length(record.meta)
-
-
-def _length(meta: dict[str, Any]) -> int | None:
-    value = meta.get("duration_ms")
-    return None if value is None else round(value)
-
-
-def _artifact_kind(registry: Registry, scope: Scope, id: str, field: str) -> str:
-    """The kind of an artifact; NotFound names the field."""
-    try:
-        return registry.artifact(scope, id).kind
-    except NotFound as error:
-        raise NotFound(error.message, field) from None
 
 
 __all__ = [
     "TYPE",
     "build",
-    "check_masks",
     "clip_end",
     "clips_of",
     "create",

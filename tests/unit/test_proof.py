@@ -12,7 +12,7 @@ import pytest
 
 from artifacts import Asset
 from deployments.dispatch import LocalDispatch
-from deployments.engines.video_render.compose import Cover
+from deployments.engines.video_render.covers import Cover
 from deployments.engines.video_render.notes import Notes
 from deployments.engines.video_render.searcher import choice
 from deployments.errors import ResidualFaces
@@ -162,7 +162,7 @@ def test_the_searcher_did_not_make_the_summary() -> None:
 
 
 def test_what_a_sampled_proof_looks_at() -> None:
-    notes = Notes(Path(), Fraction(1, 25), "bt601")
+    notes = Notes("bt601", Fraction(1, 25))
     notes.pts.extend(range(100))  # 4 s
     notes.cuts = [30]
     notes.tracks = {(0, 1): [40, 51]}

@@ -13,6 +13,8 @@ from artifacts import Registry
 from configs.settings import Settings
 from deployments.gateway.http import build_http
 from deployments.replicas.local import local_runner
+from deployments.timeline.models import Clip
+from deployments.timeline.requests import ClipPatch
 from tests.unit.test_timeline import AUDIO, HEADERS, IMAGE, SECOND, VIDEO, mask, registry
 
 __all__ = ["registry"]
@@ -172,3 +174,13 @@ async def test_automation_replaces_a_propertys_keyframes(http: httpx.AsyncClient
     assert less["automation"] == []
     absent = await http.post("/video/automation", json=body | {"target_id": clip(made)["id"][:-1] + "z"})
     assert absent.status_code == 404
+
+
+def test_the_published_patch_lets_every_field_be_null() -> None:
+    """Null gives a default back; a clip's id cannot be changed."""
+    schema = ClipPatch.model_json_schema()
+    fields = set(schema["properties"]) - {"tenant_id", "env", "user_id"}
+    assert fields == set(Clip.model_fields) - {"id"}
+    assert "required" not in schema
+    for name in fields:
+        assert {"type": "null"} in schema["properties"][name]["anyOf"]

@@ -88,15 +88,13 @@ def test_opaque_replaces_and_transparent_leaves() -> None:
     assert (frame[1][:, 5:] == 60).all()
 
 
-def test_a_curtain_shows_what_the_mask_selects() -> None:
+def test_opacity_scales_the_alpha() -> None:
+    """Against the mean of the two colors by hand."""
     frame = flat(16, 16, (200, 90, 160))
-    mask = np.zeros((16, 16), np.uint8)
-    mask[:, 8:] = 255
-    yuv.blend(frame, yuv.curtain(mask, (16, 16), 1.0))
-    assert (frame[0][:, :8] == 16).all()
-    assert (frame[0][:, 8:] == 200).all()
-    assert (frame[1][:, :4] == 128).all()
-    assert (frame[1][:, 4:] == 90).all()
+    picture = yuv.layer(np.full((16, 16, 4), 255, np.uint8), 0, 0, "bt709")
+    yuv.blend(frame, picture, 0.25)
+    assert (frame[0] == round(200 + (235 - 200) * 0.25)).all()
+    assert (frame[1] == round(90 + (128 - 90) * 0.25)).all()
 
 
 def test_subsampled_mask_is_the_mean_of_blocks() -> None:

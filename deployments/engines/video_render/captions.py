@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
+from configs.fonts import FontMissing, font_path
+from deployments.errors import BackendUnavailable
+from deployments.operation import JSON, Inputs
 from kernels.yuv import Layer, Matrix, layer
-
-JSON = dict[str, Any]
 
 MARGIN = 0.06
 """Distance from the picture's edge that stays free, as a share of its height (broadcasters' safe area is 5 %)."""
@@ -57,6 +57,35 @@ def on_clip(cues: Sequence[JSON], in_ms: int, out_ms: int | None) -> list[JSON]:
     return shown
 
 
+def cues_of(parameters: JSON, transcripts: Mapping[str, str], inputs: Inputs) -> list[JSON]:
+    """The cues of every clip's transcript, timed from the file's start; a transition shows none of what it adds."""
+    cues: list[JSON] = []
+    for row in parameters["clips"]:
+        id = transcripts.get(row["source_id"])
+        if id is None or row["overlay"]:
+            continue
+        speed, lead = row["speed"], row["lead_ms"]
+        first = row["in_ms"] + round(lead * speed)
+        lasts = row["duration_ms"] - lead - row["tail_ms"]
+        end = None if row["out_ms"] is None and not row["tail_ms"] else first + round(lasts * speed)
+        for cue in on_clip(inputs[id].json()["cues"], first, end):
+            moved = {key: row["start_ms"] + lead + round(cue[key] / speed) for key in ("start_ms", "end_ms")}
+            cues.append(cue | moved)
+    return sorted(cues, key=lambda cue: cue["start_ms"])
+
+
+def burnt(parameters: JSON, inputs: Inputs, canvas: tuple[int, int], color: Matrix) -> Captions | None:
+    """The captions that a plan wants drawn. Raises BackendUnavailable where the font's file is not here."""
+    burn = parameters["captions"]
+    if burn is None:
+        return None
+    try:
+        font = font_path(burn["style"]["font"])
+    except FontMissing as error:
+        raise BackendUnavailable(str(error)) from error
+    return Captions(cues_of(parameters, burn["transcripts"], inputs), burn["style"], font, canvas, color)
+
+
 def draw(lines: Sequence[str], style: JSON, font: Path, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
     """(uint8 [h, w, 4] straight RGBA, (x, y) of its top left pixel): centred lines on a box, inside the safe area."""
     width, height = size
@@ -98,4 +127,4 @@ def _font(path: Path, em: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(path), em)
 
 
-__all__ = ["Captions", "draw", "on_clip"]
+__all__ = ["Captions", "burnt", "cues_of", "draw", "on_clip"]

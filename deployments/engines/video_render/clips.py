@@ -42,11 +42,13 @@ class Found:
 
     @property
     def upright(self) -> tuple[int, int]:
-        """Width and height as it is shown, without an odd column or row."""
-        width, height = self.size
-        if self.meta.get("rotation") in SIDEWAYS:
-            width, height = height, width
-        return max(2, width & ~1), max(2, height & ~1)
+        """Width and height as it is shown; of a video without an odd column or row."""
+        width, height = self.turned(self.size)
+        return (max(2, width & ~1), max(2, height & ~1)) if self.kind == "video" else (width, height)
+
+    def turned(self, size: tuple[int, int]) -> tuple[int, int]:
+        """A size of decoded pixels, as it is shown."""
+        return size[::-1] if self.meta.get("rotation") in SIDEWAYS else size
 
     @property
     def fps(self) -> float | None:
@@ -70,41 +72,66 @@ def source_of(registry: Registry, scope: Scope, clip: JSON, where: str) -> Found
     return Found(item.id, isinstance(item, Asset), asset_id, kind, item.media_type, item.meta, field)
 
 
-def video_clip(registry: Registry, scope: Scope, inputs: list[Input], clip: JSON, source: Found, where: str) -> JSON:
-    """The clip as the work takes it, but for its place."""
-    length = int(source.meta["duration_ms"]) if source.kind == "video" else clip["out_ms"]
-    out_ms = clip.get("out_ms") or length
-    return {
-        "source_id": source.id,
-        "kind": source.kind,
-        "start_ms": clip["start_ms_on_timeline"],
-        "in_ms": clip["in_ms"],
-        "out_ms": None if out_ms >= length else out_ms,  # None: to the last frame and sample
-        "duration_ms": min(out_ms, length) - clip["in_ms"],
-        "volume_db": clip["volume_db"],
+def shown_clip(
+    registry: Registry, scope: Scope, inputs: list[Input], clip: JSON, source: Found, where: str, *, square: bool
+) -> JSON:
+    """A clip that is seen, as a part of the plan. `square`: the picture's pixels are; else they are the clip's own.
+
+    Raises InvalidRequest, MissingDependency, WrongAsset, NotFound, naming the field.
+    """
+    crop = _crop(clip, source, where)
+    size = source.upright if crop is None else source.turned((crop[2], crop[3]))
+    video: JSON = source.meta.get("codec_info", {}).get("video", {})
+    stretch = Fraction(*video.get("sample_aspect_ratio", [1, 1])) if square else Fraction(1)
+    return timed(clip, source) | {
         "opacity": clip["opacity"],
+        "blend_mode": clip["blend_mode"],
         "mask_artifact_id": mask_id(registry, scope, inputs, clip, source.size, where),
+        "crop": crop,
+        "size": [round(float(size[0] * stretch), 6), size[1]],
+        "step": 2 if source.kind == "video" else 1,
+        "scale": clip.get("scale"),
+        "position": clip.get("position"),
         "face_blur": _face_blur(registry, scope, inputs, clip, source, where),
     }
 
 
-def placed(clip: JSON, source: Found, canvas: list[int], square: bool) -> list[int]:
-    """[x, y, width, height] of the clip on the canvas, all even but for x and y below 0.
+def timed(clip: JSON, source: Found) -> JSON:
+    """What a clip takes of its source, when, and how loud. out_ms None: to the last frame and sample.
 
-    `square`: the profile's pixels are; else they are the clip's own.
+    ramps: [way, shape, from, to] in ms of the timeline. lead_ms, tail_ms: what a transition adds before and after.
     """
-    own = list(source.upright)
-    position, scale = clip.get("position"), clip.get("scale")
-    if canvas == own and position is None and scale is None:
-        return [0, 0, *own]
-    video: JSON = source.meta.get("codec_info", {}).get("video", {})
-    stretch = Fraction(*video.get("sample_aspect_ratio", [1, 1])) if square else Fraction(1)
-    shown = (own[0] * stretch, Fraction(own[1]))
-    factor = Fraction(scale) if scale is not None else min(canvas[0] / shown[0], canvas[1] / shown[1])
-    size = [max(2, 2 * round(side * factor / 2)) for side in shown]
-    if position is None:
-        position = [(whole - side) / 2 for whole, side in zip(canvas, size, strict=True)]
-    return [*(2 * round(value / 2) for value in position), *size]
+    length = clip["out_ms"] if source.kind == "image" else round(source.meta["duration_ms"])
+    out_ms = clip.get("out_ms") or length
+    start, lasts = clip["start_ms_on_timeline"], round((min(out_ms, length) - clip["in_ms"]) / clip["speed"])
+    rise, fall = clip.get("audio_fade_in_ms", 0), clip.get("audio_fade_out_ms", 0)
+    return {
+        "source_id": source.id,
+        "kind": source.kind,
+        "start_ms": start,
+        "in_ms": clip["in_ms"],
+        "out_ms": None if out_ms >= length else out_ms,
+        "duration_ms": lasts,
+        "lead_ms": 0,
+        "tail_ms": 0,
+        "speed": clip["speed"],
+        "volume_db": clip["volume_db"],
+        "ramps": ([["rise", "linear", start, start + rise]] if rise else [])
+        + ([["fall", "linear", start + lasts - fall, start + lasts]] if fall else []),
+    }
+
+
+def _crop(clip: JSON, source: Found, where: str) -> list[int] | None:
+    if clip.get("crop") is None:
+        return None
+    x, y, width, height = clip["crop"]
+    if x + width > source.size[0] or y + height > source.size[1]:
+        raise InvalidRequest(
+            f"{where}.crop reaches to {x + width}, {y + height}, and the source has {source.size[0]}x{source.size[1]} "
+            "pixels",
+            field=f"{where}.crop",
+        )
+    return [x & ~1, y & ~1, width & ~1, height & ~1] if source.kind == "video" else [x, y, width, height]
 
 
 def mask_id(
@@ -200,4 +227,4 @@ def tracks_of(registry: Registry, scope: Scope, summary: Record) -> str:
     return registry.artifact(scope, id).id
 
 
-__all__ = ["Found", "mask_id", "need", "placed", "source_of", "tracks_of", "video_clip"]
+__all__ = ["Found", "mask_id", "need", "shown_clip", "source_of", "timed", "tracks_of"]

@@ -116,11 +116,19 @@ class Tracks:
 class Painter:
     """Paints the faces of one clip, frame after frame. Cells of all faces are taken before any is painted."""
 
-    def __init__(self, tracks: Tracks, preset: str, style: Style, mask: Planes | None = None) -> None:
-        """`mask`: luma and chroma sized, 255 where painting is allowed; None: everywhere."""
+    def __init__(
+        self,
+        tracks: Tracks,
+        preset: str,
+        style: Style,
+        mask: Planes | None = None,
+        held: dict[int, Cells] | None = None,
+    ) -> None:
+        """`mask`: luma and chroma sized, 255 where painting is allowed; None: everywhere. `held`: cells of an earlier
+        pass, which stay what they are."""
         self._tracks, self._style, self._mask = tracks, style, mask
         self._look = LOOKS[preset]
-        self._held: dict[int, Cells] = {}
+        self._held: dict[int, Cells] = {} if held is None else held
         self.painted = 0
         """Faces painted so far, each counted in each frame."""
 

@@ -10,6 +10,7 @@ from deployments.engines.video_render import frames
 from deployments.errors import UndecodableMedia
 from deployments.media.probe import open_media
 from deployments.operation import Source
+from kernels.tonemap import TRANSFERS
 from kernels.yuv import Matrix
 
 
@@ -35,10 +36,9 @@ class Facts:
     """AVColorPrimaries and AVColorTransferCharacteristic."""
     aspect: Fraction | None
     """Of a pixel."""
-    heard: Heard | None
 
 
-STILLS = Facts(Fraction(1, 30), Fraction(30), "bt709", 1, 1, None, None)
+STILLS = Facts(Fraction(1, 30), Fraction(30), "bt709", 1, 1, None)
 """A file of pictures alone follows BT.709."""
 
 
@@ -48,17 +48,23 @@ def facts_of(source: Source) -> Facts:
         if not container.streams.video:
             raise UndecodableMedia("the file has no video stream")
         video: Any = container.streams.video[0]
-        audio: Any = next((stream for stream in container.streams.audio if stream.codec_context), None)
         context = video.codec_context
+        sdr = int(context.color_trc) not in TRANSFERS
         return Facts(
             time_base=video.time_base or Fraction(1, 1000),
             rate=Fraction(video.average_rate or video.guessed_rate or 25),
-            matrix=frames.matrix(context),
-            primaries=int(context.color_primaries),
-            transfer=int(context.color_trc),
+            matrix=frames.matrix(context) if sdr else "bt709",  # HDR is tone-mapped
+            primaries=int(context.color_primaries) if sdr else frames.BT709,
+            transfer=int(context.color_trc) if sdr else frames.BT709,
             aspect=Fraction(video.sample_aspect_ratio) if video.sample_aspect_ratio else None,
-            heard=None if audio is None else Heard(audio.codec_context.name, audio.rate, audio.channels),
         )
 
 
-__all__ = ["STILLS", "Facts", "Heard", "facts_of"]
+def heard_of(source: Source) -> Heard | None:
+    """A file's sound; None: it has none."""
+    with open_media(source.path(), source.media_type) as container:
+        audio: Any = next((stream for stream in container.streams.audio if stream.codec_context), None)
+        return None if audio is None else Heard(audio.codec_context.name, audio.rate, audio.channels)
+
+
+__all__ = ["STILLS", "Facts", "Heard", "facts_of", "heard_of"]

@@ -53,6 +53,16 @@ class SoftCaptions(Part):
     """An asr_transcript; the default is the latest one of each clip's asset."""
 
 
+class Ducking(Part):
+    """Sound of audio tracks made quieter while that of the other tracks is heard."""
+
+    amount_db: float = Field(12.0, ge=0, le=60)
+    threshold_db: float = Field(-40.0, ge=-90, le=0)
+    """From which level on, over 20 ms and full scale, the other tracks count as heard."""
+    attack_ms: float = Field(50.0, ge=1, le=5000)
+    release_ms: float = Field(400.0, ge=1, le=10_000)
+
+
 class TrackChoice(Part):
     """Tracks of a summary, by their numbers."""
 
@@ -132,6 +142,11 @@ class RenderRequest(Body):
     """Where on the timeline the file begins."""
     end_ms: Milliseconds | None = None
     """Where it ends; the default is the end of the last video clip."""
+    normalize_audio: bool = False
+    """Bring the sound's loudness to target_loudness_lufs; a limiter keeps its peaks under -1 dBFS."""
+    target_loudness_lufs: float | None = Field(None, ge=-50, le=-5)
+    """Integrated loudness by EBU R128; given, it asks for normalize_audio too. The default is R128's own, -23."""
+    ducking: Ducking | bool = False
     proof: Proof | None = None
     """How the finished file is searched for faces: `sampled` (the default where faces are hidden), `full`, `off`."""
     allow_residual: bool = False
@@ -149,6 +164,7 @@ class RenderRequest(Body):
 __all__ = [
     "BurnIn",
     "CaptionStyle",
+    "Ducking",
     "FaceBlur",
     "Part",
     "Preset",

@@ -7,12 +7,12 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 from av.video.frame import VideoFrame
 
 from deployments.engines.video_render import frames
+from deployments.engines.video_render.segments import Segment
 from kernels.faces import Cuts
 from kernels.yuv import Matrix
 
@@ -26,10 +26,12 @@ LUMA = (32, 18)
 class Notes:
     """One pass. All that grows with the render's length: eight bytes a frame."""
 
-    path: Path
-    time_base: Fraction
     matrix: Matrix
     """Of its colors."""
+    time_base: Fraction = Fraction(1, 1000)
+    segments: list[Segment] = field(default_factory=list)
+    uneven: bool = False
+    """Whether frames had one time stamp and were pushed apart."""
     pts: array[int] = field(default_factory=lambda: array("q"))
     """Of every frame of the file."""
     cuts: list[int] = field(default_factory=list)
@@ -38,21 +40,20 @@ class Notes:
     """(clip, track) -> numbers of its first and its last frame."""
     painted: int = 0
     """Faces painted, each counted in each frame."""
-    sound: str = "none"
     end: Fraction = Fraction(0)
     """Seconds."""
     _cuts: Cuts = field(default_factory=Cuts)
     _clip: int = -1
 
-    def frame(self, frame: VideoFrame, pts: int, clip: int, tracks: Sequence[int]) -> None:
-        """Notes the next frame, as it goes into the encoder."""
+    def frame(self, frame: VideoFrame, pts: int, clip: int, tracks: Sequence[tuple[int, int]]) -> None:
+        """Notes the next frame, as it goes into the encoder. `clip`: the lowest one seen; tracks: (clip, track)."""
         number = len(self.pts)
         self.pts.append(pts)
         if (self._cuts.step(_small(frame)) or clip != self._clip) and number:
             self.cuts.append(number)
         self._clip = clip
         for track in tracks:
-            self.tracks.setdefault((clip, track), [number, number])[1] = number
+            self.tracks.setdefault(track, [number, number])[1] = number
 
     @property
     def times_ms(self) -> np.ndarray:
@@ -64,6 +65,10 @@ class Notes:
         starts = [0, *self.cuts]
         which = bisect_right(starts, number) - 1
         return starts[which], (starts[which + 1] if which + 1 < len(starts) else len(self.pts)) - 1
+
+    def segment_of(self, number: int) -> int:
+        """Which segment a frame lies in."""
+        return bisect_right([segment.first for segment in self.segments], number) - 1
 
     def searched(self, mode: str) -> list[int]:
         """The frames that a proof looks at: `full` all, `sampled` those that the spec names."""

@@ -1,53 +1,16 @@
-"""Still pictures and masks as what is blended over frames."""
+"""Still pictures and masks, read and scaled."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from deployments.errors import UndecodableMedia
-from deployments.operation import Inputs, Source
-from kernels.yuv import Layer, Matrix, Plane, layer
-
-JSON = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Overlay:
-    """A picture over the frames of a span of time."""
-
-    layer: Layer
-    start: Fraction
-    """Seconds on the timeline."""
-    end: Fraction | None
-    """None: to the end."""
-
-    def on(self, at: Fraction) -> bool:
-        return self.start <= at and (self.end is None or at < self.end)
-
-
-def overlays(rows: Sequence[JSON], inputs: Inputs, canvas: tuple[int, int], matrix: Matrix) -> list[Overlay]:
-    """Bottom to top. What lies outside the canvas (width, height) is left out before it is converted."""
-    made = []
-    for row in rows:
-        image = _read(inputs[row["id"]], "RGBA")
-        mask = None if row["mask_artifact_id"] is None else mask_of(inputs[row["mask_artifact_id"]])
-        rgba = _scaled(image, mask, row["scale"])
-        x, y = row["position"]
-        left, top = max(0, -x), max(0, -y)
-        rgba = rgba[top : max(top, canvas[1] - y), left : max(left, canvas[0] - x)]
-        if rgba.size and rgba[..., 3].any():
-            picture = layer(rgba, x + left, y + top, matrix, row["opacity"])
-            end = None if row["end_ms"] is None else Fraction(row["end_ms"], 1000)
-            made.append(Overlay(picture, Fraction(row["start_ms"], 1000), end))
-    return made
+from deployments.operation import Source
+from kernels.yuv import Plane
 
 
 def still(source: Source) -> NDArray[np.uint8]:
@@ -73,18 +36,23 @@ def _read(source: Source, mode: str | None) -> Image.Image:
         raise UndecodableMedia(f"the picture {source.id} cannot be decoded") from error
 
 
-def _scaled(image: Image.Image, mask: Plane | None, scale: float) -> NDArray[np.uint8]:
-    """RGBA uint8 [h, w, 4], straight, its alpha times the mask; resampled premultiplied, so no color bleeds in."""
-    rgba = np.array(image)
-    if mask is not None:
-        if mask.shape != rgba.shape[:2]:
-            raise UndecodableMedia(f"the mask is {mask.shape[::-1]} pixels, the picture {image.size}")
-        rgba[..., 3] = np.round(rgba[..., 3] * (mask / 255.0)).astype(np.uint8)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    if size == image.size:
+def scaled(rgba: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """RGBA uint8 [h, w, 4], straight, at width and height; resampled premultiplied, so no color bleeds in."""
+    if size == (rgba.shape[1], rgba.shape[0]):
         return rgba
     made = Image.fromarray(rgba, "RGBA").convert("RGBa").resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     return np.asarray(made.convert("RGBA"))
 
 
-__all__ = ["Overlay", "mask_of", "overlays", "still"]
+def masked(rgba: NDArray[np.uint8], mask: Plane | None) -> NDArray[np.uint8]:
+    """The picture, its alpha times the mask of its size. Raises UndecodableMedia for a mask of another size."""
+    if mask is None:
+        return rgba
+    if mask.shape != rgba.shape[:2]:
+        raise UndecodableMedia(f"the mask is {mask.shape[::-1]} pixels, the picture {rgba.shape[1::-1]}")
+    made = rgba.copy()
+    made[..., 3] = np.round(rgba[..., 3] * (mask / 255.0)).astype(np.uint8)
+    return made
+
+
+__all__ = ["mask_of", "masked", "scaled", "still"]

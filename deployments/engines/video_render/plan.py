@@ -12,20 +12,22 @@ from configs.models import Models
 from configs.profiles import profiles
 from configs.settings import Settings
 from deployments.engines.video_render.clips import need
-from deployments.engines.video_render.models import BurnIn, RenderRequest, SoftCaptions
+from deployments.engines.video_render.copied import copied
+from deployments.engines.video_render.models import BurnIn, Ducking, RenderRequest, SoftCaptions
 from deployments.engines.video_render.searcher import choice, listed
 from deployments.engines.video_render.timeline import Resolved, has_video, resolve
 from deployments.errors import InvalidRequest, MissingDependency, UnknownPreset, WrongAsset
 from deployments.operation import JSON, Context, Input, Operation, Plan, Warning
 from deployments.timeline import sequences
 
-BACKEND_VERSION = "2"
+BACKEND_VERSION = "3"
 INLINE = "sequence_aaaaaaaa"
 """The id that a sequence without a document goes by; it never leaves the plan."""
 DEPENDS_ON = ("summary", "captions")
 """Roles of the inputs that another operation made and that the picture depends on."""
 NOT_PROVED = "the render was not searched for faces that may remain"
 MAY_REMAIN = "the render is kept even where a face was found in it; its report says what was found"
+R128_LUFS = -23.0
 NO_VIDEO_PROFILE = "social_1080p_h264"
 """What `source` becomes where no clip moves."""
 
@@ -60,7 +62,10 @@ def plan(request: RenderRequest, context: Context, registry: Registry, settings:
             "profile": {"name": name, **profile.parameters()},
             "picture": found.picture,
             "clips": found.clips,
-            "overlays": found.overlays,
+            "transitions": found.transitions,
+            "sounds": found.sounds,
+            "mix": _mix(request),
+            "copied": copied(name, found, registry, scope, bool(captions or proof)),
             "captions": captions,
             "soft_captions": text,
             "proof": proof,
@@ -78,7 +83,9 @@ def preview(plan: Plan, registry: Registry) -> JSON:
     """`plan_preview` and `dependency_notices`, for a plan that may or may not have been rendered."""
     parameters = plan.parameters
     picture, profile, proof = parameters["picture"], parameters["profile"], parameters["proof"]
-    blurs = [clip["face_blur"] for clip in parameters["clips"] if clip["face_blur"]]
+    clips = parameters["clips"]
+    overlays = sum(clip["overlay"] for clip in clips)
+    blurs = [clip["face_blur"] for clip in clips if clip["face_blur"]]
     captions = parameters["captions"]
     return {
         "plan_preview": {
@@ -87,9 +94,12 @@ def preview(plan: Plan, registry: Registry) -> JSON:
             "height": picture["canvas"][1],
             "fps": picture["fps"],
             "duration_ms": picture["duration_ms"],
-            "encoder": profile["codec"],
-            "clips": len(parameters["clips"]),
-            "overlays": len(parameters["overlays"]),
+            "encoder": "copy" if parameters["copied"] else profile["codec"],
+            "copied": parameters["copied"],
+            "clips": len(clips) - overlays,
+            "overlays": overlays,
+            "transitions": len(parameters["transitions"]),
+            "sounds": len(parameters["sounds"]),
             "face_blur": [{key: blur[key] for key in ("summary_id", "preset", "style")} for blur in blurs],
             "captions_artifact_ids": sorted((captions or {"transcripts": {}})["transcripts"].values()),
             "soft_captions_artifact_ids": sorted((parameters["soft_captions"] or {}).values()),
@@ -149,6 +159,15 @@ def _proof(
     assert chosen, "models.yaml lists a detector"
     proof = {"mode": mode, "allow_residual": request.allow_residual, "made_by": sorted(made_by), **chosen}
     return proof, [Warning(MAY_REMAIN, field="allow_residual", used=True)] if request.allow_residual else []
+
+
+def _mix(request: RenderRequest) -> JSON:
+    """What is done to the whole sound: `loudness` in LUFS or None, `ducking` or None."""
+    ducking = Ducking() if request.ducking is True else request.ducking or None
+    loudness = request.target_loudness_lufs
+    if loudness is None and request.normalize_audio:
+        loudness = R128_LUFS
+    return {"loudness": loudness, "ducking": ducking and ducking.model_dump()}
 
 
 def _soft(wanted: SoftCaptions | bool | None) -> SoftCaptions | None:
@@ -229,7 +248,7 @@ OPERATION = Operation(
     answer=answer,
     deployment="Video",
     work="deployments.engines.video_render.work:render",
-    settle="deployments.engines.video_render.searcher:settle",
+    settle="deployments.engines.video_render.settle:settle",
     preview=preview,
     long=True,
     unit="frames",

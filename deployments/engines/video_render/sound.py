@@ -1,21 +1,24 @@
-"""The clips' sound: one clip's packets where nothing changes them, else encoded anew from cut samples."""
+"""The file's sound: one clip's packets where nothing changes them, else everything that is heard, mixed and encoded.
+
+Both are pulled: `until(seconds)` writes what belongs before that time, so the file's streams stay side by side.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Protocol
 
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
-from av.container import InputContainer, OutputContainer
-from numpy.typing import NDArray
+from av.container import OutputContainer
 
 from deployments.engines.video_render.facts import Heard
-
-JSON = dict[str, Any]
+from deployments.engines.video_render.voice import Samples, Voice
+from deployments.media.probe import open_media
+from deployments.operation import JSON, Inputs, Plan, Source, Stopped, Tools
+from kernels.sound import Ducker, Limiter, Loudness
 
 KEPT = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
 """Codecs that players read in an MP4."""
@@ -24,175 +27,193 @@ LAYOUTS = {1: "mono", 2: "stereo"}
 RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 """Samples a second that AAC takes and every player knows; another rate becomes 48000."""
 FRAME = 1024
-GAP_S = 0.04
-"""Smaller jumps between time stamps are rounding; larger gaps are kept as silence."""
+BLOCK = 8 * FRAME
+"""Samples that are mixed at a time."""
 
 
 class Sound(Protocol):
-    """The sound of one clip on its way into the file."""
+    """A stream of sound on its way into the file."""
 
-    def feed(self, packet: Any) -> None: ...
+    how: str
+    said: JSON
+    """What the render's meta tells of it."""
 
-    def rest(self, container: InputContainer) -> None:
-        """Feeds what the clip still lacks, when its last frame was read."""
+    def until(self, seconds: Fraction) -> None:
+        """Writes what is heard before this time."""
+
+    def finish(self) -> None: ...
+
+
+class Silence:
+    """No stream at all."""
+
+    how = "none"
+
+    def __init__(self) -> None:
+        self.said: JSON = {}
+
+    def until(self, seconds: Fraction) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
 
 
 class Copied:
     """Packets as they are, times and all. For a clip alone that is neither cut nor changed."""
 
-    def __init__(self, out: OutputContainer, source: Any, start: Fraction) -> None:
-        self._out, self._source = out, source
-        self._stream = out.add_stream_from_template(source)
-        self._start = round(start / source.time_base)
+    how = "copied"
 
-    def feed(self, packet: Any) -> None:
-        if packet.dts is None:
-            return
-        packet.pts, packet.dts = packet.pts - self._start, packet.dts - self._start
+    def __init__(self, out: OutputContainer, source: Source) -> None:
+        self.said: JSON = {}
+        self._out = out
+        self._opened = open_media(source.path(), source.media_type)
+        container = self._opened.__enter__()
+        stream: Any = next(stream for stream in container.streams.audio if stream.codec_context)
+        self._stream = out.add_stream_from_template(stream)
+        self._start = round(Fraction(container.start_time or 0, av.time_base) / stream.time_base)
+        self._packets = container.demux(stream)
+        self._waiting: Any = None
+
+    def until(self, seconds: Fraction) -> None:
+        while self._waiting is not None or self._next():
+            if self._waiting.pts * self._waiting.time_base >= seconds:
+                return
+            self._put()
+
+    def finish(self) -> None:
+        while self._waiting is not None or self._next():
+            self._put()
+        self._opened.__exit__(None, None, None)
+
+    def _next(self) -> bool:
+        for packet in self._packets:
+            if packet.dts is not None:
+                packet.pts, packet.dts = packet.pts - self._start, packet.dts - self._start
+                self._waiting = packet
+                return True
+        return False
+
+    def _put(self) -> None:
+        packet, self._waiting = self._waiting, None
         packet.stream = self._stream
         self._out.mux(packet)
 
-    def rest(self, container: InputContainer) -> None:
-        for packet in container.demux(self._source):
-            self.feed(packet)
 
+class Mix:
+    """Everything that is heard, added up."""
 
-class Encoder:
-    """The file's one encoded stream: samples are put in order of time, gaps become silence."""
+    how = "encoded"
 
-    def __init__(self, out: OutputContainer, like: Heard, codec: JSON) -> None:
+    def __init__(self, out: OutputContainer, plan: Plan, inputs: Inputs, tools: Tools, like: Heard) -> None:
         """`like`: the first clip's stream, whose rate and layout are kept where players know them."""
+        parameters = plan.parameters
+        codec = parameters["profile"]["audio"]
+        self._wanted, self._rows, self._inputs, self._tools = parameters["mix"], parameters["sounds"], inputs, tools
         self.rate = like.rate if like.rate in RATES else 48000
         self.layout = LAYOUTS.get(like.channels, "stereo")
+        if any(row["music"] for row in self._rows):
+            self.layout = "stereo"
+        self._channels = 1 if self.layout == "mono" else 2
         self._out = out
         self._stream: Any = out.add_stream(codec["codec"], rate=self.rate, layout=self.layout)
         self._stream.bit_rate = codec["bit_rate"]
-        self._given = 0  # samples sent to the encoder or waiting
-        self._waiting: list[NDArray[np.float32]] = []
+        self._total = round(Fraction(parameters["picture"]["duration_ms"], 1000) * self.rate)
+        self.said: JSON = {}
+        self._gain = self._level()
+        self._limiter = Limiter(self.rate, self._channels) if self._limits() else None
+        self._blocks = self._mixed()
+        self._made = 0  # samples mixed
+        self._given = 0  # samples sent to the encoder
+        self._waiting: Samples = np.zeros((self._channels, 0), np.float32)
 
-    def put(self, samples: NDArray[np.float32], place: int) -> None:
-        """Samples [channels, n] at a place on the timeline; what was put there before stays."""
-        samples = samples[:, max(0, self._given - place) :]
-        if not samples.shape[1]:
-            return
-        silence = max(0, place - self._given)
-        while silence:
-            part = min(silence, self.rate)
-            self._wait(np.zeros((samples.shape[0], part), np.float32))
-            silence -= part
-        self._wait(samples)
+    def until(self, seconds: Fraction) -> None:
+        while self._made < min(self._total, int(seconds * self.rate) + FRAME) and self._step():
+            pass
 
     def finish(self) -> None:
-        self._encode(last=True)
+        while self._step():
+            pass
+        if self._limiter:
+            self._put(self._limiter.feed(self._waiting[:, :0], last=True), last=True)
+        else:
+            self._put(self._waiting[:, :0], last=True)
         self._out.mux(self._stream.encode(None))
 
-    def _wait(self, samples: NDArray[np.float32]) -> None:
-        self._waiting.append(samples)
-        self._given += samples.shape[1]
-        if sum(part.shape[1] for part in self._waiting) >= FRAME:
-            self._encode()
+    def _limits(self) -> bool:
+        """One clip by itself cannot get louder than it was; what is added up or raised can."""
+        raised = any(row["volume_db"] > 0 or row["curves"] for row in self._rows)
+        return len(self._rows) > 1 or raised or self._gain > 1
 
-    def _encode(self, last: bool = False) -> None:
-        if not self._waiting:
-            return
-        joined = np.concatenate(self._waiting, axis=1)
-        first = self._given - joined.shape[1]
+    def _step(self) -> bool:
+        block = next(self._blocks, None)
+        if block is None:
+            return False
+        self._made += block.shape[1]
+        block = block * np.float32(self._gain)
+        self._put(self._limiter.feed(block) if self._limiter else block)
+        return True
+
+    def _mixed(self) -> Iterator[Samples]:
+        """[channels, n] blocks of the whole timeline."""
+        voices = [Voice(row, self._inputs[row["source_id"]], self.rate, self.layout) for row in self._rows]
+        ducking = self._wanted["ducking"]
+        ducker = Ducker(self.rate, **ducking) if ducking else None
+        for first in range(0, self._total, BLOCK):
+            if self._tools.stop.is_set():
+                raise Stopped
+            count = min(BLOCK, self._total - first)
+            speech, music = (np.zeros((self._channels, count), np.float32) for _ in range(2))
+            for voice in voices:
+                part = music if voice.music else speech
+                part += voice.read(first, count)
+            if ducker:
+                music *= ducker.gain(speech)
+            yield speech + music
+
+    def _level(self) -> float:
+        """The factor that brings the whole to the loudness that is wanted; measured by mixing it once before."""
+        target = self._wanted["loudness"]
+        if target is None:
+            return 1.0
+        meter = Loudness(self.rate, self._channels)
+        for block in self._mixed():
+            meter.feed(block)
+        found = meter.integrated()
+        self.said = {"loudness_lufs": None if found is None else round(found, 2), "target_loudness_lufs": target}
+        return 1.0 if found is None else float(10 ** ((target - found) / 20))
+
+    def _put(self, samples: Samples, last: bool = False) -> None:
+        joined = np.concatenate([self._waiting, samples], axis=1)
         whole = joined.shape[1] if last else joined.shape[1] // FRAME * FRAME
         for offset in range(0, whole, FRAME):
             part = np.ascontiguousarray(joined[:, offset : min(offset + FRAME, whole)])
             frame = AudioFrame.from_ndarray(part, format="fltp", layout=self.layout)
-            frame.sample_rate, frame.pts, frame.time_base = self.rate, first + offset, Fraction(1, self.rate)
+            frame.sample_rate, frame.pts, frame.time_base = self.rate, self._given, Fraction(1, self.rate)
+            self._given += part.shape[1]
             self._out.mux(self._stream.encode(frame))
-        self._waiting = [joined[:, whole:]] if whole < joined.shape[1] else []
+        self._waiting = joined[:, whole:]
 
 
-class Decoded:
-    """A clip's samples, cut to it and put at their place on the timeline."""
-
-    def __init__(self, encoder: Encoder, source: Any, start: Fraction, row: JSON, to_end: bool) -> None:
-        """start: seconds of the source container's start; row: the clip; to_end: it plays all the sound there is."""
-        self._encoder, self._source = encoder, source
-        self._resampler = self._new_resampler()
-        self._form: tuple[str, str, int] | None = None
-        self._begin = start + Fraction(row["in_ms"], 1000)
-        self._offset = round(Fraction(row["start_ms"], 1000) * encoder.rate)
-        self._limit = None if to_end else round(Fraction(row["duration_ms"], 1000) * encoder.rate)
-        self._gain = np.float32(10 ** (row["volume_db"] / 20))
-        self._next: int | None = None  # the sample that would follow without a gap, from the clip's start
-
-    def feed(self, packet: Any) -> None:
-        try:
-            frames = packet.decode()
-        except (av.error.InvalidDataError, EOFError):  # EOFError: the decoder was emptied before
-            return
-        for frame in frames:
-            at = None if frame.pts is None else frame.pts * frame.time_base - self._begin
-            form = (frame.format.name, frame.layout.name, frame.sample_rate)
-            if form != self._form:  # some streams change in the middle
-                self._form, self._resampler = form, self._new_resampler()
-            for made in self._resampler.resample(frame):
-                self._take(_samples(made), at)
-                at = None
-
-    def rest(self, container: InputContainer) -> None:
-        for packet in container.demux(self._source):
-            if self._limit is not None and (self._next or 0) >= self._limit:
-                break
-            self.feed(packet)
-        for made in self._resampler.resample(None):
-            self._take(_samples(made), None)
-
-    def _new_resampler(self) -> AudioResampler:
-        return AudioResampler(format="fltp", layout=self._encoder.layout, rate=self._encoder.rate)
-
-    def _take(self, samples: NDArray[np.float32], at: Fraction | None) -> None:
-        """Samples [channels, n] at their place in the clip; what lies outside it is dropped."""
-        place = round(at * self._encoder.rate) if at is not None else self._next or 0
-        if self._next is not None and abs(place - self._next) < GAP_S * self._encoder.rate:
-            place = self._next
-        self._next = place + samples.shape[1]
-        if self._limit is not None:
-            samples = samples[:, : max(0, self._limit - place)]
-        samples = samples[:, max(0, -place) :]
-        if self._gain != 1:
-            samples = samples * self._gain
-        self._encoder.put(samples, self._offset + max(0, place))
+def soundtrack(out: OutputContainer, plan: Plan, inputs: Inputs, tools: Tools, heard: Mapping[str, Heard]) -> Sound:
+    """The file's sound. heard: source id -> its stream of sound, for those that have one."""
+    rows: Sequence[JSON] = [row for row in plan.parameters["sounds"] if row["source_id"] in heard]
+    if not rows:
+        return Silence()
+    first = heard[rows[0]["source_id"]]
+    row, wanted = rows[0], plan.parameters["mix"]
+    untouched = (
+        len(rows) == 1
+        and not row["music"]
+        and (row["start_ms"], row["in_ms"], row["out_ms"], row["volume_db"], row["speed"]) == (0, 0, None, 0, 1)
+        and not row["ramps"]
+        and not row["curves"].keys() & {"volume_db", "volume_db_over"}
+        and wanted["loudness"] is None
+        and plan.parameters["profile"]["audio"]["codec"] == "aac"
+    )
+    if untouched and first.codec in KEPT:
+        return Copied(out, inputs[row["source_id"]])
+    return Mix(out, plan, inputs, tools, first)
 
 
-class Soundtrack:
-    """The file's sound: one clip's packets as they are where nothing changes them, else encoded anew."""
-
-    def __init__(self, out: OutputContainer, rows: Sequence[JSON], heard: Mapping[str, Heard], codec: JSON) -> None:
-        """heard: source id -> its stream of sound, for those that have one."""
-        self._out, self._rows = out, rows
-        first = next((heard[row["source_id"]] for row in rows if row["source_id"] in heard), None)
-        self._encoder: Encoder | None = None
-        self.how = "none"
-        if first is None:
-            return
-        alone = len(rows) == 1 and rows[0]["start_ms"] == 0 and rows[0]["volume_db"] == 0
-        whole = rows[0]["in_ms"] == 0 and rows[0]["out_ms"] is None
-        self.how = "copied" if alone and whole and first.codec in KEPT else "encoded"
-        if self.how == "encoded":
-            self._encoder = Encoder(out, first, codec)
-
-    def enter(self, container: InputContainer, row: JSON) -> tuple[Any, Sound] | None:
-        """The clip's audio stream and what takes its packets; None where it has no sound."""
-        source: Any = next((stream for stream in container.streams.audio if stream.codec_context), None)
-        if source is None or self.how == "none":
-            return None
-        start = Fraction(container.start_time or 0, av.time_base)
-        if self._encoder is None:
-            return source, Copied(self._out, source, start)
-        return source, Decoded(self._encoder, source, start, row, len(self._rows) == 1 and row["out_ms"] is None)
-
-    def finish(self) -> None:
-        if self._encoder:
-            self._encoder.finish()
-
-
-def _samples(frame: AudioFrame) -> NDArray[np.float32]:
-    return frame.to_ndarray().astype(np.float32, copy=False)
-
-
-__all__ = ["Copied", "Decoded", "Encoder", "Sound", "Soundtrack"]
+__all__ = ["Copied", "Mix", "Silence", "Sound", "soundtrack"]

@@ -1,0 +1,177 @@
+"""One clip: decoded, faces painted, upright, cropped, scaled into its place; with its alpha where it has one."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from deployments.engines.video_render import frames, motion
+from deployments.engines.video_render.clock import Clock, Reel, Shown, between, sought
+from deployments.engines.video_render.faces import Box, Painter, Tracks
+from deployments.engines.video_render.models import TrackChoice
+from deployments.engines.video_render.pictures import mask_of
+from deployments.errors import UndecodableMedia
+from deployments.media.probe import open_media
+from deployments.operation import JSON, Inputs
+from kernels import yuv
+from kernels.anonymise import Cells
+from kernels.yuv import Matrix, Plane
+
+
+@dataclass(slots=True)
+class Drawn:
+    """A clip's picture, ready to be laid over another."""
+
+    frame: VideoFrame
+    """Not to be written to: it may be shown again."""
+    alpha: Plane | None
+    """[height, width] 255 = shown; None: all of it."""
+    x: float
+    y: float
+
+
+class Clip:
+    """A video on a lane. Opened when it is first wanted, closed after its end."""
+
+    def __init__(
+        self, row: JSON, canvas: tuple[int, int], color: Matrix, inputs: Inputs, painted: bool, held: dict[int, Cells]
+    ) -> None:
+        """`painted` False: faces stay as they are, and what would be painted is still known. `held`: the cells of its
+        tracks, which outlive this pass."""
+        self.row = row
+        self._canvas, self._color, self._painted, self._held = canvas, color, painted, held
+        self._source = inputs[row["source_id"]]
+        meta = self._source.meta
+        self._matte = None if row["mask_artifact_id"] is None else mask_of(inputs[row["mask_artifact_id"]])
+        self._size = (int(meta["height"]), int(meta["width"])) if self._matte is None else self._matte.shape
+        self._inputs = inputs
+        self._made: tuple[VideoFrame, VideoFrame] | None = None  # a decoded frame and what it became
+        self._scaled: tuple[VideoFrame, tuple[int, int], VideoFrame] | None = None
+        self._alpha: tuple[tuple[int, int], Plane] | None = None
+        self._matrix = color
+        self._reel: Reel | None = None
+        self._frames: Generator[Shown, None, None] | None = None
+        self.time_base = Fraction(1, 1000)
+        self.painter: Painter | None = None
+        self.start = Fraction(row["start_ms"], 1000)
+        self.end = Fraction(row["start_ms"] + row["duration_ms"], 1000)
+        self.lasts = Fraction(0)
+        """Seconds that the last frame decoded is shown."""
+
+    def at(self, time: Fraction, threads: int) -> Shown | None:
+        """The frame on screen at a time of the timeline; times rise."""
+        local = (time - self.start) * Fraction(self.row["speed"])
+        if self._reel is None:
+            self._frames = self.shown(threads, max(Fraction(0), local))
+            self._reel = Reel(self._frames)
+        return self._reel.at(local)
+
+    def close(self) -> None:
+        if self._frames is not None:
+            self._frames.close()
+        self._reel = self._frames = self._made = self._scaled = None
+
+    def shown(self, threads: int, since: Fraction = Fraction(0)) -> Generator[Shown, None, None]:
+        """Its frames from `since` (seconds of the source after in_ms) on, at seconds of the source."""
+        with open_media(self._source.path(), self._source.media_type) as container:
+            yield from self._decoded(container, threads, since)
+
+    def _decoded(self, container: InputContainer, threads: int, since: Fraction) -> Generator[Shown, None, None]:
+        if not container.streams.video:
+            raise UndecodableMedia("the file has no video stream")
+        source: Any = container.streams.video[0]
+        source.thread_type = "AUTO"
+        source.codec_context.thread_count = threads
+        self._matrix = frames.matrix(source.codec_context)
+        clock = Clock.of(container, source)
+        self.time_base = clock.time_base
+        self._open_painter(Fraction(container.start_time or 0, av.time_base))
+        row = self.row
+        pairs = sought(container, source, clock, Fraction(row["in_ms"], 1000) + since)
+        yield from between(pairs, clock, row["in_ms"], row["out_ms"], since)
+        self.lasts = clock.lasts * clock.time_base
+
+    def _open_painter(self, start: Fraction) -> None:
+        blur = self.row["face_blur"]
+        if blur is None or self.painter is not None:
+            return
+        limit = None if blur["mask_artifact_id"] is None else mask_of(self._inputs[blur["mask_artifact_id"]])
+        chosen = None if blur["tracks"] is None else TrackChoice.model_validate(blur["tracks"])
+        body = self._inputs[blur["tracks_id"]].json()
+        tracks = Tracks(body, blur["min_face_px"], chosen, blur["spans"], start)
+        if tracks.size not in (None, self._size[::-1]):
+            raise UndecodableMedia(f"the face tracks are for {tracks.size} pixels, the video has {self._size[::-1]}")
+        mask = None if limit is None else yuv.subsample(limit)
+        self.painter = Painter(tracks, blur["preset"], blur["style"], mask, self._held)
+
+    def drawn(self, shown: Shown, ms: float) -> Drawn:
+        """Its picture at a time of the timeline."""
+        x, y, width, height = motion.place(self.row, self._canvas, ms)
+        if self._made is None or self._made[0] is not shown.frame:
+            self._made, self._scaled = (shown.frame, self._finished(shown)), None
+        if self._scaled is None or self._scaled[0] is not shown.frame or self._scaled[1] != (width, height):
+            self._scaled = shown.frame, (width, height), frames.scaled(self._made[1], (width, height))
+        return Drawn(self._scaled[2], self._shape(shown.frame, (width, height)), x, y)
+
+    def _finished(self, shown: Shown) -> VideoFrame:
+        """Faces painted, cropped, upright, in the file's matrix: in its own pixels."""
+        frame = frames.as_yuv420(shown.frame)
+        given = "bt709" if frames.transfer(shown.frame) else self._matrix
+        if given != self._color:
+            frame = frames.in_matrix(frame, given, self._color)
+        faces = self.painter.faces(shown.pts, self.time_base) if self.painter and self._painted else []
+        if faces and self.painter:
+            frame = frames.writable(frame)
+            self.painter.paint(frames.planes(frame), faces)
+        frame = frames.cropped(frame, self.row["crop"]) if self.row["crop"] else frame
+        return frames.even(frames.upright(frame, frames.turns(shown.frame)))
+
+    def _shape(self, frame: VideoFrame, size: tuple[int, int]) -> Plane | None:
+        """The matte as the picture is: cropped, upright, scaled."""
+        if self._matte is None:
+            return None
+        if self._alpha is None or self._alpha[0] != size:
+            x, y, width, height = self.row["crop"] or (0, 0, self._matte.shape[1], self._matte.shape[0])
+            part = np.rot90(self._matte[y : y + height, x : x + width], frames.turns(frame))
+            part = part[: part.shape[0] & ~1, : part.shape[1] & ~1]
+            grey = VideoFrame.from_ndarray(np.ascontiguousarray(part), format="gray")
+            way = "BICUBIC" if grey.width < size[0] else "AREA"
+            scaled = grey.reformat(width=size[0], height=size[1], interpolation=way).to_ndarray()
+            self._alpha = size, scaled.astype(np.uint8, copy=False)
+        return self._alpha[1]
+
+    def tracked(self, shown: Shown) -> list[int]:
+        """The tracks painted in a frame."""
+        return [track for track, _ in self.painter.faces(shown.pts, self.time_base)] if self.painter else []
+
+    def left_open(self, shown: Shown, ms: float) -> NDArray[np.float64]:
+        """[n, 4] on the canvas: the faces that the caller wants left as they are."""
+        boxes = self.painter.left_open(shown.pts, self.time_base) if self.painter else []
+        return np.array([self._on_canvas(box, shown.frame, ms) for box in boxes], np.float64).reshape(-1, 4)
+
+    def _on_canvas(self, box: Box, frame: VideoFrame, ms: float) -> Box:
+        left, top, width, height = self.row["crop"] or (0, 0, frame.width, frame.height)
+        x, y, w, h = box[0] - left, box[1] - top, box[2], box[3]
+        turns = frames.turns(frame)
+        x, y, w, h = {
+            0: (x, y, w, h),
+            1: (y, width - x - w, h, w),
+            2: (width - x - w, height - y - h, w, h),
+            3: (height - y - h, x, h, w),
+        }[turns]
+        if turns % 2:
+            width, height = height, width
+        left, top, across, down = motion.place(self.row, self._canvas, ms)
+        sx, sy = across / (width & ~1 or width), down / (height & ~1 or height)
+        return left + x * sx, top + y * sy, w * sx, h * sy
+
+
+__all__ = ["Clip", "Drawn"]
