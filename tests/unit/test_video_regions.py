@@ -187,7 +187,7 @@ def test_a_clip_without_people_has_no_region(shared_data: Path, yunet: dict[str,
 
 def test_frames_travel_in_arrays_of_sixteen_two_at_a_time(shared_data: Path, yunet: dict[str, Path]) -> None:
     calls: list[Any] = []
-    run(planned(), shared_data / "media" / "crowd_real.mp4", yunet, calls=calls)
+    run(planned(mode="every_frame"), shared_data / "media" / "crowd_real.mp4", yunet, calls=calls)
     assert [shape for _, shape, _ in calls] == [(BATCH, 360, 640, 3)] * 6 + [(105 % BATCH, 360, 640, 3)]
     assert max(flying for _, _, flying in calls) == 2
 
@@ -281,7 +281,8 @@ def read_all(reader: Reader) -> list[int]:
 def test_a_sample_is_the_last_frame_at_or_before_its_nominal_time(tmp_path: Path, every_ms: int | None) -> None:
     path = tmp_path / "uneven.mkv"
     write_clip(path, [0, 40, 99, 100, 101, 350, 380, 420])
-    reader = Reader(path, side=640, threads=1, stop=threading.Event(), every_ms=every_ms)
+    mode = "sampled" if every_ms else "every_frame"
+    reader = Reader(path, side=640, threads=1, stop=threading.Event(), mode=mode, interval_ms=every_ms or 500)
     numbers = read_all(reader)
     assert reader.samples(100) == [(0, 0), (100, 3), (200, 4), (300, 4), (400, 6)]
     assert numbers == ([0, 3, 4, 6] if every_ms else list(range(8)))
@@ -339,8 +340,8 @@ def test_left_out_fields_equal_the_spelled_out_defaults() -> None:
 
 
 def test_requests_that_cannot_be_met_name_their_field() -> None:
-    with pytest.raises(InvalidRequest, match="there are face") as region:
-        planned(include_regions=["face", "teeth"])
+    with pytest.raises(InvalidRequest, match="there are face, eyes") as region:
+        planned(include_regions=["face", "hair"])
     assert region.value.details["field"] == "include_regions[1]"
     with pytest.raises(UnknownBackend, match="opencv_face_detector, centerface, stub") as backend:
         planned(backend="haar")

@@ -12,6 +12,10 @@ from deployments.answer import JSON, Answer, Told
 from deployments.body import Body
 
 Mode = Literal["sampled", "every_frame", "auto"]
+REGIONS = ("face", "eyes", "mouth", "teeth", "skin", "background")
+"""As kernels/regions.py draws them; the Gateway imports no kernels."""
+MARKED = ("eyes", "mouth", "teeth", "skin")
+"""Those that need a detector with landmarks."""
 
 
 class RegionsRequest(Body):
@@ -19,7 +23,7 @@ class RegionsRequest(Body):
 
     asset_id: str
     include_regions: list[str] | None = Field(None, min_length=1, max_length=16)
-    """Default: face."""
+    """Of face, eyes, mouth, teeth, skin, background; default: face. docs/video.md says how each is drawn."""
     backend: str | None = None
     """A detector; the default is the setting VIDEO_REGION_BACKEND."""
     min_confidence: float | None = Field(None, ge=0.1, le=1)
@@ -27,7 +31,8 @@ class RegionsRequest(Body):
     VIDEO_REGIONS_MIN_CONFIDENCE."""
     frame_sample_interval_ms: int = Field(500, ge=10, le=3_600_000)
     mode: Mode = "auto"
-    """`sampled` searches the sampled frames alone and fills in the others; `every_frame` searches each."""
+    """Which frames are searched; a track has a box in each frame all the same. `auto` searches one every 160 ms and the
+    ends of each shot, `every_frame` each, `sampled` the sampled frames alone. Masks are those of the samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class Row:
     """Where its `load` is."""
     fallback: str = ""
     """The detector that does its work where its weights cannot be had."""
+    landmarks: bool = True
+    """Whether it finds eyes, nose and the mouth's corners."""
 
 
 NO_STUB_ENVS = frozenset({"staging", "prod"})
@@ -85,7 +92,9 @@ class StoredRegions(Answer):
 
 __all__ = [
     "DETECTORS",
+    "MARKED",
     "NO_STUB_ENVS",
+    "REGIONS",
     "Mode",
     "RegionSummary",
     "RegionsRequest",

@@ -22,10 +22,12 @@ from deployments.engines.video_regions.summary import (
     tracks_side,
 )
 from deployments.operation import JSON, Inputs, Output, Plan, Source, Stopped, Tools
-from kernels.faces import Linking, Track, link
+from kernels.tracks import POINTS, Linking, Track, link
 
 IN_FLIGHT = 2
 """Batches at the detector while the next one is decoded."""
+GROWTH = 0.02
+"""Share of its size by which a box grows for each 100 ms to the nearest sight: the face may have moved on its own."""
 
 
 @dataclass(slots=True)
@@ -34,11 +36,14 @@ class _Found:
 
     frames: list[int] = field(default_factory=list)
     boxes: list[npt.NDArray[np.float32]] = field(default_factory=list)
-    """[faces, 5] x, y, w, h in source pixels, confidence"""
+    """[faces, 15] x, y, w, h in source pixels, confidence, five landmarks x, y"""
 
     def add(self, batch: Batch, detections: list[np.ndarray]) -> None:
         for number, faces in zip(batch.numbers, detections, strict=True):
-            rows = np.column_stack([batch.view.to_source(faces[:, :4]), faces[:, 4]])
+            points = faces[:, 5:].reshape(-1, 2)
+            marks = batch.view.to_source(np.column_stack([points, np.zeros_like(points)]))[:, :2]
+            boxes = batch.view.to_source(faces[:, :4])
+            rows = np.column_stack([boxes, faces[:, 4], marks.reshape(len(faces), 2 * POINTS)])
             self.frames.append(number)
             self.boxes.append(rows.astype(np.float32))
 
@@ -71,12 +76,15 @@ async def _in_video(plan: Plan, source: Source, tools: Tools) -> tuple[Timeline,
         side=plan.parameters["detector_side"],
         threads=tools.settings.threads,
         stop=tools.stop,
-        every_ms=interval if plan.parameters["mode"] == "sampled" else None,
+        mode=plan.parameters["mode"],
+        interval_ms=interval,
     )
     found = await _search(reader, _detector(plan), tools)
 
     def linked() -> list[Track]:
-        return link(found.boxes, found.frames, reader.times_ms, reader.cuts, _linking(plan))
+        assert reader.view is not None
+        size = (reader.view.width, reader.view.height)
+        return link(found.boxes, found.frames, reader.times_ms, reader.cuts, _linking(plan), reader.motion, size)
 
     tracks = await tools.thread(linked)
     view = reader.view
@@ -128,19 +136,20 @@ def _linking(plan: Plan) -> Linking:
     """Sampled frames lie far apart: a face is then held from sample to sample."""
     least = plan.parameters["min_confidence"]
     if plan.parameters["mode"] != "sampled":
-        return Linking(min_confidence=least)
+        return Linking(min_confidence=least, growth=GROWTH)
     interval = plan.parameters["frame_sample_interval_ms"]
     usual = Linking()
     return Linking(
         min_confidence=least,
         gap_ms=max(usual.gap_ms, 2.0 * interval),
         extend_ms=max(usual.extend_ms, float(interval)),
+        growth=GROWTH,
     )
 
 
 def _output(plan: Plan, clip: Timeline, tracks: list[Track], tools: Tools) -> Output:
     duration = round(clip.end_ms)
-    seen = sampled(tracks, clip)
+    seen = sampled(tracks, clip, plan.parameters["include_regions"])
     made_by: JSON = {
         "backend": plan.backend,
         "backend_version": plan.backend_version,

@@ -27,7 +27,7 @@ from deployments.media.probe import open_media
 from deployments.operation import JSON, Inputs, Plan, Tools
 from kernels import anonymise, yuv
 from kernels.anonymise import Cells
-from kernels.faces import Track
+from kernels.tracks import Track
 from kernels.yuv import Layer, Matrix
 
 GROW = 1.15

@@ -24,7 +24,8 @@ from deployments.engines.video_render.compose import Cover, Scene
 from deployments.engines.video_render.notes import Notes
 from deployments.errors import ResidualFaces
 from deployments.operation import JSON, Inputs, Plan, Side, Stopped, Tools
-from kernels.faces import Linking, iou, link
+from kernels.faces import iou
+from kernels.tracks import Linking, link
 from kernels.yuv import Matrix
 
 SURE = 0.5
