@@ -5,6 +5,8 @@ A box is x, y, width, height in pixels; x and y are its top-left corner and may 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -40,6 +42,23 @@ def suppress(boxes: Floats, scores: Floats, overlap: float) -> npt.NDArray[np.in
         kept.append(best)
         order = order[iou(boxes[best], boxes[order])[0] < overlap]
     return np.asarray(kept, np.intp)
+
+
+def mean_over(found: Sequence[Floats], overlap: float) -> Floats:
+    """One frame's faces [faces, 5 or more] (x, y, w, h, confidence, …), seen in several ways, as one list, best first.
+
+    A face is where it was seen surest, and as sure as the mean over all ways, 0 for one that has no box on it with an
+    IoU above `overlap`: what only one way sees is doubted, what several see is not.
+    """
+    rows = np.concatenate([np.asarray(one, np.float64) for one in found])
+    faces = rows[suppress(rows[:, :4], rows[:, 4], overlap)]
+    sure = np.zeros((len(found), len(faces)))
+    for way, one in zip(sure, found, strict=True):
+        if len(one) and len(faces):
+            way[:] = np.where(iou(faces[:, :4], one[:, :4]) > overlap, one[None, :, 4], 0.0).max(axis=1)
+    faces[:, 4] = sure.mean(axis=0) if len(faces) else faces[:, 4]
+    best: Floats = faces[np.argsort(-faces[:, 4], kind="stable")]
+    return best
 
 
 def pair(scores: Floats, least: float) -> list[tuple[int, int]]:
@@ -87,4 +106,4 @@ def ellipse_mask(width: int, height: int, box: npt.ArrayLike) -> Bytes:
     return draw(width, height, [Oval(x + w / 2, y + h / 2, w / 2, h / 2)])
 
 
-__all__ = ["Cuts", "ellipse_mask", "iou", "pair", "suppress"]
+__all__ = ["Cuts", "ellipse_mask", "iou", "mean_over", "pair", "suppress"]

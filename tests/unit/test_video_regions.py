@@ -343,7 +343,7 @@ def test_requests_that_cannot_be_met_name_their_field() -> None:
     with pytest.raises(InvalidRequest, match="there are face, eyes") as region:
         planned(include_regions=["face", "hair"])
     assert region.value.details["field"] == "include_regions[1]"
-    with pytest.raises(UnknownBackend, match="opencv_face_detector, centerface, stub") as backend:
+    with pytest.raises(UnknownBackend, match="opencv_face_detector, centerface, torch") as backend:
         planned(backend="haar")
     assert backend.value.details["field"] == "backend"
     with pytest.raises(InvalidRequest, match="audio"):

@@ -60,9 +60,9 @@ def make_detector(name: str, weights: Callable[[str], Path], settings: Settings)
     It does not fall back: `settle` names the detector that is there, and `detector_of` gives the name to load.
     """
     row = row_of(name)
-    raw = import_module(row.module).load(
-        None if row.model == "stub" else weights(row.model), settings.threads, to_raw(FLOOR, row.half)
-    )
+    file = None if row.model == "stub" else weights(row.model)
+    where = {"device": settings.device} if row.on_device else {}
+    raw = import_module(row.module).load(file, settings.threads, to_raw(FLOOR, row.half), **where)
 
     def detect(frames: np.ndarray) -> list[np.ndarray]:
         found: list[np.ndarray] = raw(frames)

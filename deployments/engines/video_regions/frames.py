@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -114,8 +114,11 @@ class Reader(Decoder):
         return View(frame.width, frame.height, small, turns_of(frame))
 
 
-def read_image(path: Path, *, side: int, most_pixels: int) -> Batch:
-    """A picture as a batch of one, upright by its EXIF orientation, transparency on black. Raises UndecodableMedia."""
+def read_image(path: Path, *, side: int, most_pixels: int, scales: Sequence[int] = (1,)) -> list[Batch]:
+    """A picture as batches of one, upright by its EXIF orientation, transparency on black. Raises UndecodableMedia.
+
+    The first is at most `side` long; each further one is so many times that size, from the picture's own pixels.
+    """
     try:
         with Image.open(path) as picture:
             if picture.width * picture.height > most_pixels:
@@ -124,9 +127,15 @@ def read_image(path: Path, *, side: int, most_pixels: int) -> Batch:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UndecodableMedia("the picture cannot be decoded") from error
     height, width = upright.shape[:2]
+    bgr = upright[..., ::-1].copy()
     small = small_size(width, height, side)
-    bgr = cv2.resize(upright[..., ::-1].copy(), small, interpolation=cv2.INTER_AREA)
-    return Batch([0], np.ascontiguousarray(bgr[None], np.uint8), View(width, height, small))
+    batches = []
+    for scale in scales:
+        size = (small[0] * scale, small[1] * scale)
+        how = cv2.INTER_LINEAR if size[0] > width else cv2.INTER_AREA
+        seen = cv2.resize(bgr, size, interpolation=how)
+        batches.append(Batch([0], np.ascontiguousarray(seen[None], np.uint8), View(width, height, size)))
+    return batches
 
 
 __all__ = ["AUTO_MS", "BATCH", "Batch", "Reader", "View", "read_image", "small_size"]

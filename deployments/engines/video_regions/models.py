@@ -49,13 +49,19 @@ class Row:
     """The detector that does its work where its weights cannot be had."""
     landmarks: bool = True
     """Whether it finds eyes, nose and the mouth's corners."""
+    picture_scales: tuple[int, ...] = (1,)
+    """A picture is searched at each of these, and a face is as sure as the mean over them."""
+    on_device: bool = False
+    """Whether its `load` takes the setting DEVICE."""
 
 
 NO_STUB_ENVS = frozenset({"staging", "prod"})
 _HERE = __package__
 DETECTORS: Mapping[str, Row] = {
-    "opencv_face_detector": Row("yunet", 0.6, f"{_HERE}.yunet", fallback="centerface"),
+    "opencv_face_detector": Row("yunet", 0.6, f"{_HERE}.yunet", fallback="centerface", picture_scales=(1, 2)),
     "centerface": Row("centerface", 0.5, f"{_HERE}.centerface"),
+    "torch_face_detector": Row("yunet", 0.6, f"{_HERE}.yunet_torch", picture_scales=(1, 2), on_device=True),
+    "blazeface_full": Row("blazeface_full", 0.5, f"{_HERE}.blazeface", landmarks=False),
     "stub": Row("stub", 0.5, f"{_HERE}.stub"),
 }
 

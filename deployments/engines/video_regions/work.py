@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from deployments.engines.video_regions.detectors import detector_of
 from deployments.engines.video_regions.frames import Batch, Reader, read_image
+from deployments.engines.video_regions.models import DETECTORS
 from deployments.engines.video_regions.summary import (
     Masks,
     Timeline,
@@ -22,10 +23,13 @@ from deployments.engines.video_regions.summary import (
     tracks_side,
 )
 from deployments.operation import JSON, Inputs, Output, Plan, Source, Stopped, Tools
+from kernels.faces import mean_over
 from kernels.tracks import POINTS, Linking, Track, link
 
 IN_FLIGHT = 2
 """Batches at the detector while the next one is decoded."""
+SAME = 0.4
+"""IoU above which boxes of two scales of a picture are one face."""
 GROWTH = 0.02
 """Share of its size by which a box grows for each 100 ms to the nearest sight: the face may have moved on its own."""
 
@@ -60,12 +64,17 @@ async def find_regions(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
 async def _in_picture(plan: Plan, source: Source, tools: Tools) -> tuple[Timeline, list[Track]]:
     path = await tools.thread(source.path)
     side, most = plan.parameters["detector_side"], tools.settings.max_image_pixels
-    batch = await tools.thread(lambda: read_image(path, side=side, most_pixels=most))
-    found = _Found()
-    found.add(batch, await tools.detect(_detector(plan), batch.frames))
-    tracks = link(found.boxes, [0], [0.0], how=_linking(plan))
+    detector = _detector(plan)
+    scales = DETECTORS[detector].picture_scales
+    batches = await tools.thread(lambda: read_image(path, side=side, most_pixels=most, scales=scales))
+    ways = []
+    for batch in batches:
+        seen = _Found()
+        seen.add(batch, await tools.detect(detector, batch.frames))
+        ways += seen.boxes
+    tracks = link([mean_over(ways, SAME)], [0], [0.0], how=_linking(plan))
     tools.progress(1, 1)
-    view = batch.view
+    view = batches[0].view
     return Timeline(source.id, view.width, view.height, [0], Fraction(1, 1000), [0.0], 0.0, [(0, 0)]), tracks
 
 
