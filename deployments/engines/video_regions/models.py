@@ -51,6 +51,10 @@ class Row:
     """Whether it finds eyes, nose and the mouth's corners."""
     picture_scales: tuple[int, ...] = (1,)
     """A picture is searched at each of these, and a face is as sure as the mean over them."""
+    package: str = ""
+    """What must be installed beside us: an extra."""
+    consent: bool = False
+    """Whether the setting MEDIAPIPE_CONSENT must say yes before it is imported."""
     on_device: bool = False
     """Whether its `load` takes the setting DEVICE."""
 
@@ -62,6 +66,9 @@ DETECTORS: Mapping[str, Row] = {
     "centerface": Row("centerface", 0.5, f"{_HERE}.centerface"),
     "torch_face_detector": Row("yunet", 0.6, f"{_HERE}.yunet_torch", picture_scales=(1, 2), on_device=True),
     "blazeface_full": Row("blazeface_full", 0.5, f"{_HERE}.blazeface", landmarks=False),
+    "mediapipe_face_detector": Row(
+        "mediapipe_full_range", 0.5, f"{_HERE}.mediapipe_tasks", landmarks=False, package="mediapipe", consent=True
+    ),
     "stub": Row("stub", 0.5, f"{_HERE}.stub"),
 }
 
