@@ -10,6 +10,7 @@ from pydantic import Field
 
 from deployments.answer import JSON, Answer, Told
 from deployments.body import Body
+from deployments.ids import AssetId
 
 Mode = Literal["sampled", "every_frame", "auto"]
 REGIONS = ("face", "eyes", "mouth", "teeth", "skin", "background")
@@ -21,7 +22,7 @@ MARKED = ("eyes", "mouth", "teeth", "skin")
 class RegionsRequest(Body):
     """Find regions of faces in a video or a picture."""
 
-    asset_id: str
+    asset_id: AssetId
     include_regions: list[str] | None = Field(None, min_length=1, max_length=16)
     """Of face, eyes, mouth, teeth, skin, background; default: face. docs/video.md says how each is drawn."""
     backend: str | None = None
