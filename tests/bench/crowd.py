@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.unit.test_video_regions import planned, run, sides
 Boxes = list[list[tuple[int, np.ndarray]]]
 """(id, box x, y, w, h) of each frame"""
 Faces = list[list[dict[str, Any]]]
-"""{id, box} of each face of each frame"""
+"""{id, box, counts} of each face of each frame"""
 SIZE = (640, 360)
 LEAST_SHARE, LEAST_HEIGHT = 0.5, 16
 FINE = 2
@@ -28,14 +29,17 @@ FINE = 2
 
 
 def truth(data: Path) -> Faces:
-    """The faces of each frame that count: visible enough and high enough."""
+    """The faces of each frame; those count that are visible enough and high enough."""
     frames = json.loads((data / "media" / "crowd_pan.boxes.json").read_text())["frames"]
     return [
         [
-            {"id": face["id"], "box": np.array([x1, y1, x2 - x1, y2 - y1])}
+            {
+                "id": face["id"],
+                "box": np.array([x1, y1, x2 - x1, y2 - y1]),
+                "counts": face["visible"] >= LEAST_SHARE and y2 - y1 >= LEAST_HEIGHT,
+            }
             for face in faces
             for x1, y1, x2, y2 in [face["box"]]
-            if face["visible"] >= LEAST_SHARE and y2 - y1 >= LEAST_HEIGHT
         ]
         for faces in frames
     ]
@@ -54,7 +58,7 @@ def tracked(mode: str, data: Path, weights: dict[str, Path]) -> tuple[Boxes, flo
 
 
 def covered(faces: Faces, boxes: Boxes, grow: float, *, ellipse: bool = False) -> tuple[float, float]:
-    """(share of the faces' area that is covered, area covered outside them / the faces' area), over all frames.
+    """(share of the counted faces' area that is covered, area covered outside any face / the counted faces' area).
 
     What covers is the box grown by `grow`, or the ellipse around it that the painting draws.
     """
@@ -70,7 +74,7 @@ def covered(faces: Faces, boxes: Boxes, grow: float, *, ellipse: bool = False) -
                 cover |= draw(*size, [Oval((x + w / 2) * FINE, (y + h / 2) * FINE, a, b)]) > 127
             else:
                 cover |= _box(np.array([x - w * (grow - 1) / 2, y - h * (grow - 1) / 2, w * grow, h * grow]))
-        for face in wanted:
+        for face in filter(itemgetter("counts"), wanted):
             part = _box(face["box"])
             inside, area = inside + int((cover & part).sum()), area + int(part.sum())
         outside += int((cover & ~there).sum())
@@ -89,7 +93,8 @@ def switches(faces: Faces, boxes: Boxes) -> int:
     had while that still fits, else it is given the best free one, and another than its last is a switch."""
     last: dict[int, int] = {}
     count = 0
-    for wanted, found in zip(faces, boxes, strict=True):
+    for all_faces, found in zip(faces, boxes, strict=True):
+        wanted = [face for face in all_faces if face["counts"]]
         if not wanted or not found:
             continue
         ids = [id for id, _ in found]

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from deployments.answer import JSON, Answer, Told
 from deployments.body import Body
-from deployments.ids import AssetId
+from deployments.ids import ArtifactId, AssetId
 
 Mode = Literal["sampled", "every_frame", "auto"]
 REGIONS = ("face", "eyes", "mouth", "teeth", "skin", "background")
@@ -34,6 +34,13 @@ class RegionsRequest(Body):
     mode: Mode = "auto"
     """Which frames are searched; a track has a box in each frame all the same. `auto` searches one every 160 ms and the
     ends of each shot, `every_frame` each, `sampled` the sampled frames alone. Masks are those of the samples."""
+
+
+class TracksRequest(Body):
+    """Make tracks of a summary that has none: of older times, or registered by the caller."""
+
+    asset_id: AssetId
+    summary_id: ArtifactId
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,5 +121,6 @@ __all__ = [
     "RegionsRequest",
     "Row",
     "StoredRegions",
+    "TracksRequest",
     "boxless_masks",
 ]

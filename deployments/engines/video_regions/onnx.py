@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 Value = int | memoryview
 _GRAPH, _NODE, _TENSOR = 7, 1, 5
-_TYPES = {1: np.dtype("<f4"), 7: np.dtype("<i8")}
+_TYPES: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 7: np.dtype("<i8")}
 
 
 @dataclass(frozen=True, slots=True)
