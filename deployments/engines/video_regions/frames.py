@@ -75,7 +75,9 @@ class Reader(Decoder):
             if self.view is None:
                 self.view = self._view(frame)
             width, height = small_size(frame.width, frame.height, MOTION)
-            luma = frame.reformat(width, height, "gray8", interpolation="AREA").to_ndarray()
+            luma = (
+                frame.reformat(width, height, "gray8", interpolation="AREA").to_ndarray().astype(np.uint8, copy=False)
+            )
             turn, shift = camera.step(luma)
             self.motion.append((turn, shift * (frame.width / width)))
             if cuts.step(cv2.resize(luma, LUMA, interpolation=cv2.INTER_AREA).astype(np.uint8)):
@@ -101,10 +103,10 @@ class Reader(Decoder):
 
     def _picture(self, number: int, frame: av.VideoFrame) -> tuple[int, Bytes, View]:
         view = self._view(frame)
-        size = (
-            {} if view.small == (frame.width, frame.height) else dict(zip(("width", "height"), view.small, strict=True))
-        )
-        picture = frame.to_ndarray(format="bgr24", interpolation="AREA", **size)
+        width, height = view.small
+        # an interpolation that is named makes the scaler work, threefold slower, even where nothing is scaled
+        how = None if (width, height) == (frame.width, frame.height) else "AREA"
+        picture = frame.to_ndarray(width=width, height=height, format="bgr24", interpolation=how)
         assert self.view is not None
         shown = View(self.view.width, self.view.height, view.small, view.turns)
         return number, np.ascontiguousarray(np.rot90(picture, view.turns)), shown

@@ -67,11 +67,11 @@ async def _in_picture(plan: Plan, source: Source, tools: Tools) -> tuple[Timelin
     detector = _detector(plan)
     scales = DETECTORS[detector].picture_scales
     batches = await tools.thread(lambda: read_image(path, side=side, most_pixels=most, scales=scales))
-    ways = []
+    ways: list[npt.NDArray[np.float64]] = []
     for batch in batches:
         seen = _Found()
         seen.add(batch, await tools.detect(detector, batch.frames))
-        ways += seen.boxes
+        ways += [boxes.astype(np.float64) for boxes in seen.boxes]
     tracks = link([mean_over(ways, SAME)], [0], [0.0], how=_linking(plan))
     tools.progress(1, 1)
     view = batches[0].view

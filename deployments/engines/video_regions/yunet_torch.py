@@ -46,7 +46,7 @@ class YuNet(torch.nn.Module):
         height, width = frames.shape[2:]
         faces = torch.cat(
             [
-                _decode(*(known[f"{part}_{stride}"] for part in ("cls", "obj", "bbox", "kps")), stride, height, width)
+                _decode([known[f"{part}_{stride}"] for part in ("cls", "obj", "bbox", "kps")], stride, height, width)
                 for stride in STRIDES
             ],
             dim=1,
@@ -55,8 +55,9 @@ class YuNet(torch.nn.Module):
         return faces.gather(1, best[:, :, None].expand(-1, -1, 15))
 
 
-def _decode(cls: Tensor, obj: Tensor, box: Tensor, points: Tensor, stride: int, height: int, width: int) -> Tensor:
-    """One scale's cells [N, cells, 1 | 1 | 4 | 10], row by row -> [N, cells, 15] in pixels."""
+def _decode(outputs: list[Tensor], stride: int, height: int, width: int) -> Tensor:
+    """One scale's cells: class, object, box, points [N, cells, 1 | 1 | 4 | 10], by row -> [N, cells, 15], pixels."""
+    cls, obj, box, points = outputs
     rows, columns = torch.meshgrid(
         torch.arange(height // stride, device=cls.device),
         torch.arange(width // stride, device=cls.device),
