@@ -74,6 +74,9 @@ class Settings(BaseSettings):
 
     video_region_backend: str = Field("opencv_face_detector", description="Default detector.")
     video_regions_min_confidence: float = Field(0.5, ge=0, le=1, description="Default least confidence of a face.")
+    mediapipe_consent: bool = Field(
+        False, description="Let mediapipe_face_detector start: its releases send usage metrics to their vendor."
+    )
     video_visual_meta_backend: str = Field("opencv_visual_meta", description="Default backend of visual meta.")
     video_captions_backend: str = Field("whisper_openai", description="Default speech backend.")
     video_captions_model: str = Field("tiny", description="Default Whisper model.")

@@ -64,6 +64,13 @@ class TextRender(Drawing):
     metrics: JSON
 
 
+class FaceTracks(Made):
+    artifact_id: str
+    uri: str
+    tracks_count: int
+    meta: JSON
+
+
 class Regions(Made):
     summary_artifact_id: str
     summary: RegionSummary
@@ -192,6 +199,7 @@ ANSWERS: Mapping[str, type[Answer]] = {
     "vector_scenes": Drawing,
     "vector_render": Drawing,
     "video_regions": Regions,
+    "video_face_tracks": FaceTracks,
     "video_visual_meta": MadeVisualMeta,
     "video_reframe_suggestion": Reframe,
     "video_masks": MadeVideoMask,

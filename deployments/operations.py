@@ -24,6 +24,7 @@ from deployments.engines.vector_core.plan import OPERATIONS as VECTOR_CORE
 from deployments.engines.video_anonymise.plan import OPERATION as VIDEO_ANONYMISE
 from deployments.engines.video_captions.plan import OPERATION as VIDEO_CAPTIONS
 from deployments.engines.video_mask.plan import OPERATION as VIDEO_MASKS
+from deployments.engines.video_regions.older import OPERATION as VIDEO_FACE_TRACKS
 from deployments.engines.video_regions.plan import OPERATION as VIDEO_REGIONS
 from deployments.engines.video_render.plan import OPERATION as VIDEO_RENDER
 from deployments.engines.video_visual_meta.plan import OPERATION as VIDEO_VISUAL_META
@@ -44,6 +45,7 @@ OPERATIONS: Mapping[str, Operation] = {
         TYPOGRAPHY,
         *VECTOR_CORE,
         VIDEO_REGIONS,
+        VIDEO_FACE_TRACKS,
         VIDEO_VISUAL_META,
         VIDEO_REFRAME,
         VIDEO_MASKS,

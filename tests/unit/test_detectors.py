@@ -13,6 +13,7 @@ import pytest
 
 from configs.models import Models
 from configs.settings import Settings
+from deployments.engines.video_regions import blazeface, onnx
 from deployments.engines.video_regions.centerface import decode
 from deployments.engines.video_regions.detectors import (
     DETECTORS,
@@ -47,7 +48,7 @@ def score(detector: Any, shared_data: Path) -> tuple[int, int, int]:
     return found, faces, false
 
 
-@pytest.mark.parametrize(("name", "least"), [("opencv_face_detector", 87), ("centerface", 85)])
+@pytest.mark.parametrize(("name", "least"), [("opencv_face_detector", 87), ("centerface", 85), ("blazeface_full", 69)])
 def test_recall_on_photos(name: str, least: int, weights: Callable[[str], Path], shared_data: Path) -> None:
     found, faces, false = score(make_detector(name, weights, Settings()), shared_data)
     assert faces == 92
@@ -55,7 +56,9 @@ def test_recall_on_photos(name: str, least: int, weights: Callable[[str], Path],
     assert false <= 1
 
 
-@pytest.mark.parametrize("name", ["opencv_face_detector", "centerface", "stub"])
+@pytest.mark.parametrize(
+    "name", ["opencv_face_detector", "torch_face_detector", "blazeface_full", "centerface", "stub"]
+)
 def test_any_size_goes_in_and_nothing_is_written(name: str, weights: Callable[[str], Path], shared_data: Path) -> None:
     detector = make_detector(name, weights, Settings())
     picture = cv2.imread(str(shared_data / "media" / "faces" / "obama.jpg"))
@@ -72,7 +75,7 @@ def test_any_size_goes_in_and_nothing_is_written(name: str, weights: Callable[[s
     assert (seen[0][:, :5] == seen[2][:, :5]).all()  # nothing of another size is left behind
 
 
-@pytest.mark.parametrize("name", ["opencv_face_detector", "centerface"])
+@pytest.mark.parametrize("name", ["opencv_face_detector", "torch_face_detector", "centerface"])
 def test_landmarks_lie_where_a_face_has_them(name: str, weights: Callable[[str], Path], shared_data: Path) -> None:
     detector = make_detector(name, weights, Settings())
     face = detector(cv2.imread(str(shared_data / "media" / "faces" / "obama.jpg"))[None])[0][0]
@@ -111,6 +114,49 @@ def test_the_table_names_models_that_exist() -> None:
     assert {row.model for name, row in DETECTORS.items() if name != "stub"} <= known
     assert {row.fallback for row in DETECTORS.values()} <= {"", *DETECTORS}
     assert detector_of("opencv_face_detector", "yunet") == "opencv_face_detector"
+    assert detector_of("torch_face_detector", "yunet") == "torch_face_detector"
     assert detector_of("opencv_face_detector", "centerface") == "centerface"
-    with pytest.raises(UnknownBackend, match="opencv_face_detector, centerface, stub"):
+    with pytest.raises(UnknownBackend, match="opencv_face_detector, centerface, torch"):
         row_of("haar")
+
+
+def test_the_torch_detector_agrees_with_opencv(weights: Callable[[str], Path], shared_data: Path) -> None:
+    ours = make_detector("torch_face_detector", weights, Settings(device="cpu"))
+    theirs = make_detector("opencv_face_detector", weights, Settings())
+    agreed = boxes = 0
+    for path in sorted((shared_data / "media" / "faces").glob("*.jpg")):
+        picture = cv2.imread(str(path))
+        size = (picture.shape[1] // 2, picture.shape[0] // 2)
+        frames = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)[None]
+        a, b = ours(frames)[0], theirs(frames)[0]
+        for one, other in ((a, b), (b, a)):
+            sure = one[one[:, 4] >= to_confidence(np.array([0.7]), 0.6)[0], :4]
+            boxes += len(sure)
+            agreed += int((iou(sure, other[:, :4]).max(axis=1, initial=0) >= 0.9).sum())
+    assert boxes > 100
+    assert agreed >= 0.98 * boxes
+
+
+def test_a_batch_gives_what_its_frames_give_alone(weights: Callable[[str], Path], shared_data: Path) -> None:
+    detector = make_detector("torch_face_detector", weights, Settings(device="cpu"))
+    picture = cv2.imread(str(shared_data / "media" / "faces" / "two_people.jpg"))
+    frames = np.stack([cv2.resize(picture, (320, 200)), np.zeros((200, 320, 3), np.uint8), picture[:200, :320]])
+    for whole, alone in zip(detector(frames), (detector(frame[None])[0] for frame in frames), strict=True):
+        assert whole == pytest.approx(alone, abs=1e-3)
+
+
+def test_blazeface_decodes_as_published() -> None:
+    boxes, logits = np.zeros((2304, 16), np.float32), np.full(2304, -200, np.float32)
+    boxes[48 * 3 + 7, :4] = [1.0, -2.0, 20.0, 30.0]
+    logits[48 * 3 + 7] = np.log(4)  # 0.8
+    (face,) = blazeface.decode(boxes, logits, least=0.5, scale=(2.0, 0.5))
+    center = ((7.5 * 4 + 1) * 2, (3.5 * 4 - 2) * 0.5)
+    assert face[:5] == pytest.approx([center[0] - 20, center[1] - 7.5, 40, 15, 0.8])
+    assert np.isnan(face[5:]).all()
+
+
+def test_a_file_that_is_no_onnx_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.onnx"
+    path.write_bytes(b"\x3a\xff\x01\x0a")
+    with pytest.raises(ValueError, match="no ONNX file"):
+        onnx.read(path)

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from kernels.faces import Cuts, Linking, Track, ellipse_mask, iou, link, pair, suppress
+from kernels.faces import Cuts, ellipse_mask, iou, pair, suppress
+from kernels.tracks import Linking, Track, link
 
 TIMES = np.arange(100) * 40.0
 

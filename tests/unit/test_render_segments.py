@@ -19,7 +19,7 @@ from deployments.engines.video_render.film import Film
 from deployments.engines.video_render.join import join
 from deployments.errors import BackendUnavailable
 from deployments.inputs import StoredInputs
-from kernels.faces import Track
+from kernels.tracks import Track
 from tests.unit.test_video_render import Shop, clip, decoded, file, luma, shop, timeline, tools_for
 
 __all__ = ["shop"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import json
 import threading
 from collections.abc import Callable
@@ -187,7 +188,7 @@ def test_a_clip_without_people_has_no_region(shared_data: Path, yunet: dict[str,
 
 def test_frames_travel_in_arrays_of_sixteen_two_at_a_time(shared_data: Path, yunet: dict[str, Path]) -> None:
     calls: list[Any] = []
-    run(planned(), shared_data / "media" / "crowd_real.mp4", yunet, calls=calls)
+    run(planned(mode="every_frame"), shared_data / "media" / "crowd_real.mp4", yunet, calls=calls)
     assert [shape for _, shape, _ in calls] == [(BATCH, 360, 640, 3)] * 6 + [(105 % BATCH, 360, 640, 3)]
     assert max(flying for _, _, flying in calls) == 2
 
@@ -281,7 +282,8 @@ def read_all(reader: Reader) -> list[int]:
 def test_a_sample_is_the_last_frame_at_or_before_its_nominal_time(tmp_path: Path, every_ms: int | None) -> None:
     path = tmp_path / "uneven.mkv"
     write_clip(path, [0, 40, 99, 100, 101, 350, 380, 420])
-    reader = Reader(path, side=640, threads=1, stop=threading.Event(), every_ms=every_ms)
+    mode = "sampled" if every_ms else "every_frame"
+    reader = Reader(path, side=640, threads=1, stop=threading.Event(), mode=mode, interval_ms=every_ms or 500)
     numbers = read_all(reader)
     assert reader.samples(100) == [(0, 0), (100, 3), (200, 4), (300, 4), (400, 6)]
     assert numbers == ([0, 3, 4, 6] if every_ms else list(range(8)))
@@ -339,10 +341,10 @@ def test_left_out_fields_equal_the_spelled_out_defaults() -> None:
 
 
 def test_requests_that_cannot_be_met_name_their_field() -> None:
-    with pytest.raises(InvalidRequest, match="there are face") as region:
-        planned(include_regions=["face", "teeth"])
+    with pytest.raises(InvalidRequest, match="there are face, eyes") as region:
+        planned(include_regions=["face", "hair"])
     assert region.value.details["field"] == "include_regions[1]"
-    with pytest.raises(UnknownBackend, match="opencv_face_detector, centerface, stub") as backend:
+    with pytest.raises(UnknownBackend, match="opencv_face_detector, centerface, torch") as backend:
         planned(backend="haar")
     assert backend.value.details["field"] == "backend"
     with pytest.raises(InvalidRequest, match="audio"):
@@ -373,3 +375,71 @@ def test_a_stub_stands_in_only_outside_staging_and_prod() -> None:
         asked = plan(RegionsRequest(asset_id=ASSET, backend="stub"), context, registry(), Settings())
         with pytest.raises(BackendUnavailable):
             detectors.settle(asked, having({}), Settings())
+
+
+def test_mediapipe_starts_only_with_consent_and_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made = planned(backend="mediapipe_face_detector")
+    here = having({"mediapipe_full_range": tmp_path})
+    settled = detectors.settle(made, here, Settings())
+    assert settled.backend == "stub"
+    assert "MEDIAPIPE_CONSENT=1" in settled.warnings[0].message
+    with pytest.raises(BackendUnavailable, match="MEDIAPIPE_CONSENT=1") as refused:
+        detectors.settle(made, here, Settings(allow_stubs=False))
+    assert refused.value.details["field"] == "backend"
+    consented = Settings(mediapipe_consent=True, allow_stubs=False)
+    monkeypatch.setattr(detectors, "find_spec", lambda name: None)
+    with pytest.raises(BackendUnavailable, match="pip install --no-deps mediapipe"):
+        detectors.settle(made, here, consented)
+    monkeypatch.setattr(detectors, "find_spec", lambda name: object())
+    assert detectors.settle(made, here, consented) == made
+
+
+@pytest.mark.parametrize("backend", ["blazeface_full", "mediapipe_face_detector"])
+def test_regions_from_landmarks_are_refused_where_a_detector_finds_none(backend: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"drawn from landmarks.*opencv_face_detector") as refused:
+        planned(backend=backend, include_regions=["face", "eyes"])
+    assert refused.value.details["field"] == "include_regions[1]"
+    assert planned(backend=backend, include_regions=["face", "background"]).backend == backend
+
+
+def test_each_region_of_a_picture_lies_where_it_is_drawn(shared_data: Path, yunet: dict[str, Path]) -> None:
+    path = shared_data / "media" / "faces" / "two_people.jpg"
+    regions = ["face", "eyes", "mouth", "teeth", "skin", "background"]
+    output = run(planned("image", include_regions=regions), path, yunet, kind="image")
+    entries = json.loads(output.data)["entries"]  # type: ignore[arg-type]
+    assert [(entry["region"], entry["track_id"]) for entry in entries] == [
+        *((region, track) for region in regions[:-1] for track in (1, 2)),
+        ("background", None),
+    ]
+    masks = {name: np.asarray(Image.open(io.BytesIO(side.data))) for name, side in sides(output, "mask").items()}
+    for track in (1, 2):
+        face, eyes, mouth, teeth, skin = (masks[f"{region}/{track}/000000"] for region in regions[:-1])
+        inside = face > 127
+        assert (eyes[~inside] < 128).all()
+        assert (eyes > 127).sum() < 0.12 * inside.sum()
+        assert np.nonzero(eyes > 127)[0].max() < np.nonzero(mouth > 127)[0].min()
+        assert (teeth <= mouth).all()
+        assert (skin == np.minimum(face, 255 - np.maximum(eyes, mouth))).all()
+        assert (masks["background/0/000000"][inside] == 0).all()
+    box = np.array(entries[2]["box"]) * [1024, 601, 1024, 601]
+    rows, columns = np.nonzero(masks["eyes/1/000000"] > 127)
+    assert np.abs(box - [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]).max() <= 2.0
+    assert entries[-1]["box"] == [0, 0, 1, 1]
+
+
+def test_every_mode_makes_the_same_number_of_masks(
+    face_clip: Output, shared_data: Path, yunet: dict[str, Path]
+) -> None:
+    path = shared_data / "media" / "face_clip.mp4"
+    counts = [len(sides(run(planned(mode=mode), path, yunet), "mask")) for mode in ("sampled", "every_frame")]
+    assert counts == [len(sides(face_clip, "mask"))] * 2
+
+
+def test_auto_searches_every_160_ms_and_the_ends_of_each_shot(shared_data: Path) -> None:
+    path = shared_data / "media" / "face_clip.mp4"
+    reader = Reader(path, side=64, threads=2, stop=threading.Event(), mode="auto")
+    numbers = read_all(reader)
+    edges = [0, 175, 249, 369, 443, 517, 591]
+    wanted = {n for a, b in itertools.pairwise(edges) for n in (*range(a, b, 4), b - 1)}
+    assert numbers == sorted(wanted)
+    assert len(reader.motion) == 591

@@ -30,6 +30,8 @@ class AnonymiseRequest(Body):
     """When faces are hidden, on the sequence's timeline; the default is always."""
     summary_id: ArtifactId | None = None
     """Default: the latest summary with faces of each asset."""
+    tracks_artifact_id: ArtifactId | None = None
+    """A face_tracks artifact of one of the videos, edited for instance, instead of what its summary names."""
     allow_stub: bool = False
 
     @model_validator(mode="after")

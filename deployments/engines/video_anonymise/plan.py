@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 
 from artifacts import Record, Registry, Scope
 from artifacts.errors import NotFound
@@ -14,7 +15,7 @@ from deployments.timeline import sequences
 
 FILTER = "face_blur"
 SUMMARY = "video_region_summary"
-BACKEND_VERSION = "2"
+BACKEND_VERSION = "3"
 NEVER = {"start_ms": 7 * 24 * 3600 * 1000 - 1, "end_ms": 7 * 24 * 3600 * 1000}
 """A span that no source reaches."""
 STRENGTH = {"strong": 0.8, "medium": 0.5, "light": 0.2}
@@ -36,6 +37,7 @@ def plan(request: AnonymiseRequest, context: Context, registry: Registry, settin
     sequence_id, body = _sequence(request, scope, registry)
     assets = _videos(body, scope, registry)
     given = _given(request, scope, registry, assets)
+    edited = _edited(request, scope, registry, assets)
     inputs: list[Input] = []
     needs: list[Need] = []
     warnings: list[Warning] = _stills(body, scope, registry)
@@ -48,6 +50,14 @@ def plan(request: AnonymiseRequest, context: Context, registry: Registry, settin
         found = given if given and given.parent_asset_id == asset_id else _latest(registry, scope, asset_id)
         if found is not None:
             inputs.append(Input(found.id, "summary"))
+            if edited is not None and edited.parent_asset_id == asset_id:
+                inputs.append(Input(edited.id, "tracks"))
+            elif not _has_tracks(registry, scope, found):
+                wanted = {"asset_id": asset_id, "summary_id": found.id}
+                needs.append(Need("tracks", "video_face_tracks", wanted))
+                warnings.append(
+                    Warning(f"{found.id} has no tracks: each face is hidden from the sample before to the one after")
+                )
             continue
         needs.append(Need("summary", "video_regions", {"asset_id": asset_id, "include_regions": ["face"]}))
         warnings.append(
@@ -88,7 +98,15 @@ def act(plan: Plan, registry: Registry, settings: Settings) -> tuple[JSON, bool]
     records = [registry.artifact(scope, item.id) for item in plan.inputs if item.role == "summary"]
     for record in records:
         _refuse_stub(record, allowed=wanted["allow_stub"])
-    faces = {record.parent_asset_id: _Faces(registry, scope, record) for record in records}
+    own = {
+        record.parent_asset_id: record
+        for item in plan.inputs
+        if item.role == "tracks"
+        for record in (registry.artifact(scope, item.id),)
+    }
+    faces = {
+        record.parent_asset_id: _Faces(registry, scope, record, own.get(record.parent_asset_id)) for record in records
+    }
     for record in records:
         if wanted["tracks_of"] in (None, record.id):
             faces[record.parent_asset_id].check(wanted["tracks"])
@@ -105,7 +123,7 @@ def act(plan: Plan, registry: Registry, settings: Settings) -> tuple[JSON, bool]
             filters = [item for item in clip["filters"] if item["type"] != FILTER]
             if found is not None and found.within(clip["in_ms"], clip.get("out_ms")):
                 place = next((n for n, item in enumerate(clip["filters"]) if item["type"] == FILTER), len(filters))
-                filters.insert(place, _filter(wanted, found.record, clip))
+                filters.insert(place, _filter(wanted, found, clip))
                 clip_ids.append(clip["id"])
             clip["filters"] = filters
         return body | {"anonymised": [record.id for record in records]}
@@ -123,18 +141,22 @@ def act(plan: Plan, registry: Registry, settings: Settings) -> tuple[JSON, bool]
 
 
 class _Faces:
-    """When a summary saw faces."""
+    """When a summary saw faces, or the tracks that stand for its own."""
 
-    def __init__(self, registry: Registry, scope: Scope, record: Record) -> None:
-        self.record = record
+    def __init__(self, registry: Registry, scope: Scope, record: Record, own: Record | None = None) -> None:
+        self.record, self.own = record, own
         summary = json.loads(registry.read(scope, record))
-        tracks = summary.get("tracks") or [
-            # a summary of older times has entries alone: each stands for the time around it
-            {"track_id": None, "start_ms": item["time_ms"] - around, "end_ms": item["time_ms"] + around}
-            for around in (record.meta["frame_sample_interval_ms"],)
-            for item in summary["entries"]
-            if item.get("region", "face") == "face"
-        ]
+        tracks = (
+            (own and _lasting(json.loads(registry.read(scope, own))))
+            or summary.get("tracks")
+            or [
+                # a summary of older times has entries alone: each stands for the time around it
+                {"track_id": None, "start_ms": item["time_ms"] - around, "end_ms": item["time_ms"] + around}
+                for around in (record.meta["frame_sample_interval_ms"],)
+                for item in summary["entries"]
+                if item.get("region", "face") == "face"
+            ]
+        )
         self._ids = {track["track_id"] for track in tracks}
         self._spans = [(track["start_ms"], track["end_ms"]) for track in tracks]
 
@@ -157,8 +179,19 @@ class _Faces:
         )
 
 
-def _filter(wanted: JSON, summary: Record, clip: JSON) -> JSON:
+def _lasting(body: JSON) -> list[JSON]:
+    """The tracks of a face_tracks with the time that each lasts, in ms of the source."""
+    tick = 1000 * Fraction(*body["time_base"])
+    return [
+        {"track_id": track["track_id"], "start_ms": round(min(pts) * tick), "end_ms": round(max(pts) * tick) + 1}
+        for track in body["tracks"]
+        if (pts := [row[0] for row in track["boxes"]])
+    ]
+
+
+def _filter(wanted: JSON, found: _Faces, clip: JSON) -> JSON:
     """The clip's filter. It stays on a clip whose faces are all left open: the proof then knows that they may be."""
+    summary = found.record
     params = {
         "source_summary_id": summary.id,
         "backend_version": summary.meta["backend_version"],
@@ -167,6 +200,8 @@ def _filter(wanted: JSON, summary: Record, clip: JSON) -> JSON:
         "filter_strength": wanted["filter_strength"],
         "min_face_px": wanted["min_face_px"],
     }
+    if found.own is not None:
+        params["tracks_artifact_id"] = found.own.id
     if wanted["tracks"] is not None and wanted["tracks_of"] in (None, summary.id):
         params["tracks"] = wanted["tracks"]
     if wanted["spans"] is not None:
@@ -239,6 +274,34 @@ def _given(request: AnonymiseRequest, scope: Scope, registry: Registry, assets: 
         )
     _refuse_stub(record, allowed=request.allow_stub)
     return record
+
+
+def _edited(request: AnonymiseRequest, scope: Scope, registry: Registry, assets: list[str]) -> Record | None:
+    """The tracks that the caller gives instead of a summary's own."""
+    if request.tracks_artifact_id is None:
+        return None
+    field = "tracks_artifact_id"
+    try:
+        record = registry.artifact(scope, request.tracks_artifact_id)
+    except NotFound as error:
+        raise NotFound(error.message, field) from None
+    if record.kind != "face_tracks":
+        raise InvalidRequest(f"{field} is a {record.kind}; give a face_tracks", field=field)
+    if record.parent_asset_id not in assets:
+        raise WrongAsset(f"{field} belongs to {record.parent_asset_id}, which is not shown here", field=field)
+    if _latest(registry, scope, record.parent_asset_id) is None and request.summary_id is None:
+        raise InvalidRequest(
+            f"{record.parent_asset_id} has no summary of faces for {field} to stand in for; POST /video/regions first",
+            field=field,
+        )
+    return record
+
+
+def _has_tracks(registry: Registry, scope: Scope, summary: Record) -> bool:
+    """Whether a summary has a box for each frame; those of older times have masks alone."""
+    if "face_tracks_artifact_id" in summary.meta:
+        return True
+    return "face_tracks_artifact_id" in json.loads(registry.read(scope, summary)).get("meta", {})
 
 
 def _latest(registry: Registry, scope: Scope, asset_id: str) -> Record | None:

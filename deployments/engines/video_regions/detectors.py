@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Detector = Callable[[np.ndarray], list[np.ndarray]]
     """uint8 [N, H, W, 3] BGR, never written into -> one float32 [faces, 15] a frame (operation.Detections)"""
 
+FETCH = "fetch the weights with `make models`, or put them into a folder of MODELS_PATH"
 FLOOR = 0.1
 """No detector reports a face below this confidence."""
 
@@ -60,9 +62,9 @@ def make_detector(name: str, weights: Callable[[str], Path], settings: Settings)
     It does not fall back: `settle` names the detector that is there, and `detector_of` gives the name to load.
     """
     row = row_of(name)
-    raw = import_module(row.module).load(
-        None if row.model == "stub" else weights(row.model), settings.threads, to_raw(FLOOR, row.half)
-    )
+    file = None if row.model == "stub" else weights(row.model)
+    where = {"device": settings.device} if row.on_device else {}
+    raw = import_module(row.module).load(file, settings.threads, to_raw(FLOOR, row.half), **where)
 
     def detect(frames: np.ndarray) -> list[np.ndarray]:
         found: list[np.ndarray] = raw(frames)
@@ -88,6 +90,9 @@ def settle(plan: Plan, weights: Callable[[str], Path], settings: Settings) -> Pl
     row = row_of(backend)
     if backend == "stub":
         return _stub(plan, "the stub was asked for", settings)
+    refused = unstartable(backend, settings)
+    if refused:
+        return _stub(plan, f"{backend} does not start here", settings, cure=refused)
     missing = []
     for name in filter(None, (backend, row.fallback)):
         model = DETECTORS[name].model
@@ -100,20 +105,27 @@ def settle(plan: Plan, weights: Callable[[str], Path], settings: Settings) -> Pl
     return _stub(plan, f"{backend} has no weights here ({', '.join(missing)})", settings)
 
 
-def _stub(plan: Plan, reason: str, settings: Settings) -> Plan:
+def unstartable(name: str, settings: Settings) -> str:
+    """What must be done before a detector that is an extra can start; empty where it can."""
+    row = row_of(name)
+    if row.consent and not settings.mediapipe_consent:
+        return f"{row.package} sends usage metrics to its vendor, so it starts only with MEDIAPIPE_CONSENT=1"
+    if row.package and find_spec(row.package) is None:
+        return f"install it with `pip install --no-deps {row.package}` (docs/video.md)"
+    return ""
+
+
+def _stub(plan: Plan, reason: str, settings: Settings, cure: str = FETCH) -> Plan:
     """The plan done by the stub, with the reason as a warning on the field `backend`."""
     if plan.scope.env in NO_STUB_ENVS or not settings.allow_stubs:
-        raise BackendUnavailable(
-            f"{reason}, and a stub does not stand in here: fetch the weights with `make models`, or put them into a "
-            "folder of MODELS_PATH",
-            field="backend",
-        )
+        raise BackendUnavailable(f"{reason}, and a stub does not stand in here: {cure}", field="backend")
+    said = reason if cure == FETCH else f"{reason}: {cure}"
     return replace(
         plan,
         backend="stub",
         weights_id=None,
         parameters=plan.parameters | {"model": "stub"},
-        warnings=(*plan.warnings, Warning(reason, field="backend", given=plan.backend, used="stub")),
+        warnings=(*plan.warnings, Warning(said, field="backend", given=plan.backend, used="stub")),
     )
 
 
@@ -127,5 +139,6 @@ __all__ = [
     "settle",
     "to_confidence",
     "to_raw",
+    "unstartable",
     "weights_id",
 ]

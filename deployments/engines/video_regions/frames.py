@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -15,25 +16,48 @@ from PIL import Image, ImageOps
 from deployments.errors import UndecodableMedia
 from deployments.media.decoding import BATCH, Batch, Decoder, View, batches, small_size, turns_of
 from kernels.faces import Cuts
+from kernels.motion import SMALL as MOTION
+from kernels.motion import Camera, Step
 
 Bytes = npt.NDArray[np.uint8]
+Numbered = tuple[int, av.VideoFrame]
 LUMA = (32, 18)
 """Size of the picture that cuts are found in."""
+AUTO_MS = 160
+"""`auto` searches a frame this often, and the first and the last of each shot: on a moving crowd the boxes between
+cover as much of the faces as if each frame had been searched (docs/performance.md)."""
 
 
 class Reader(Decoder):
-    """A video in batches, from its first frame to its last. Not for several threads at a time."""
+    """A video from its first frame to its last: motion and cuts of every frame, pictures of those to be searched.
+
+    Not for several threads at a time.
+    """
 
     def __init__(
-        self, path: Path, *, side: int, threads: int, stop: threading.Event, every_ms: int | None = None
+        self,
+        path: Path,
+        *,
+        side: int,
+        threads: int,
+        stop: threading.Event,
+        mode: str = "every_frame",
+        interval_ms: int = 500,
     ) -> None:
-        """`every_ms`: only the frames sampled at this interval are given out; None: all are."""
+        """mode: which frames are given out. `every_frame`; `auto`, every AUTO_MS and at the ends of each shot;
+        `sampled`, those that the samples at `interval_ms` name."""
         super().__init__(path, threads=threads, stop=stop)
         self.cuts: list[int] = []
+        self.motion: list[Step] = []
+        """The camera's step into each frame, in pixels of the source."""
         self.view: View | None = None
         self._side = side
-        pictures = self._pictures()
-        self._found = batches(pictures if every_ms is None else self.sampled(pictures, every_ms))
+        frames = self._watched()
+        if mode == "sampled":
+            frames = self.sampled(frames, interval_ms)
+        elif mode == "auto":
+            frames = self._spread(frames)
+        self._found = batches(self._picture(number, frame) for number, frame in frames)
 
     def batch(self) -> Batch | None:
         """The next frames, or None after the last. Raises UndecodableMedia, Stopped."""
@@ -44,23 +68,59 @@ class Reader(Decoder):
         with suppress(ValueError):
             self._found.close()
 
-    def _pictures(self) -> Iterator[tuple[int, Bytes, View]]:
-        cuts = Cuts()
+    def _watched(self) -> Iterator[Numbered]:
+        """Every frame; its motion and whether it starts a shot are noted."""
+        cuts, camera = Cuts(), Camera()
         for frame in self.decoded():
-            small = small_size(frame.width, frame.height, self._side)
-            turns = turns_of(frame)
             if self.view is None:
-                self.view = View(frame.width, frame.height, small, turns)
-            picture = frame.to_ndarray(width=small[0], height=small[1], format="bgr24", interpolation="AREA")
-            luma = cv2.cvtColor(cv2.resize(picture, LUMA, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
-            if cuts.step(luma.astype(np.uint8)):
+                self.view = self._view(frame)
+            width, height = small_size(frame.width, frame.height, MOTION)
+            luma = (
+                frame.reformat(width, height, "gray8", interpolation="AREA").to_ndarray().astype(np.uint8, copy=False)
+            )
+            turn, shift = camera.step(luma)
+            self.motion.append((turn, shift * (frame.width / width)))
+            if cuts.step(cv2.resize(luma, LUMA, interpolation=cv2.INTER_AREA).astype(np.uint8)):
                 self.cuts.append(len(self.pts) - 1)
-            view = View(self.view.width, self.view.height, small, turns)
-            yield len(self.pts) - 1, np.ascontiguousarray(np.rot90(picture, turns)), view
+            yield len(self.pts) - 1, frame
+
+    def _spread(self, frames: Iterator[Numbered]) -> Iterator[Numbered]:
+        """Of every frame, those that `auto` searches."""
+        held: Numbered | None = None
+        due = 0
+        for number, frame in frames:
+            starts = number == 0 or self.cuts[-1:] == [number]
+            if starts and held is not None:
+                yield held
+            held = None
+            if starts or self.ticks[-1] >= due:
+                due = self.ticks[-1] + AUTO_MS * self.rate
+                yield number, frame
+            else:
+                held = number, frame
+        if held is not None:
+            yield held
+
+    def _picture(self, number: int, frame: av.VideoFrame) -> tuple[int, Bytes, View]:
+        view = self._view(frame)
+        width, height = view.small
+        # an interpolation that is named makes the scaler work, threefold slower, even where nothing is scaled
+        how = None if (width, height) == (frame.width, frame.height) else "AREA"
+        picture = frame.to_ndarray(width=width, height=height, format="bgr24", interpolation=how)
+        assert self.view is not None
+        shown = View(self.view.width, self.view.height, view.small, view.turns)
+        return number, np.ascontiguousarray(np.rot90(picture, view.turns)), shown
+
+    def _view(self, frame: av.VideoFrame) -> View:
+        small = small_size(frame.width, frame.height, self._side)
+        return View(frame.width, frame.height, small, turns_of(frame))
 
 
-def read_image(path: Path, *, side: int, most_pixels: int) -> Batch:
-    """A picture as a batch of one, upright by its EXIF orientation, transparency on black. Raises UndecodableMedia."""
+def read_image(path: Path, *, side: int, most_pixels: int, scales: Sequence[int] = (1,)) -> list[Batch]:
+    """A picture as batches of one, upright by its EXIF orientation, transparency on black. Raises UndecodableMedia.
+
+    The first is at most `side` long; each further one is so many times that size, from the picture's own pixels.
+    """
     try:
         with Image.open(path) as picture:
             if picture.width * picture.height > most_pixels:
@@ -69,9 +129,15 @@ def read_image(path: Path, *, side: int, most_pixels: int) -> Batch:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UndecodableMedia("the picture cannot be decoded") from error
     height, width = upright.shape[:2]
+    bgr = upright[..., ::-1].copy()
     small = small_size(width, height, side)
-    bgr = cv2.resize(upright[..., ::-1].copy(), small, interpolation=cv2.INTER_AREA)
-    return Batch([0], np.ascontiguousarray(bgr[None], np.uint8), View(width, height, small))
+    batches = []
+    for scale in scales:
+        size = (small[0] * scale, small[1] * scale)
+        how = cv2.INTER_LINEAR if size[0] > width else cv2.INTER_AREA
+        seen = cv2.resize(bgr, size, interpolation=how)
+        batches.append(Batch([0], np.ascontiguousarray(seen[None], np.uint8), View(width, height, size)))
+    return batches
 
 
-__all__ = ["BATCH", "Batch", "Reader", "View", "read_image", "small_size"]
+__all__ = ["AUTO_MS", "BATCH", "Batch", "Reader", "View", "read_image", "small_size"]

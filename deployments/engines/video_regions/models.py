@@ -10,9 +10,13 @@ from pydantic import Field
 
 from deployments.answer import JSON, Answer, Told
 from deployments.body import Body
-from deployments.ids import AssetId
+from deployments.ids import ArtifactId, AssetId
 
 Mode = Literal["sampled", "every_frame", "auto"]
+REGIONS = ("face", "eyes", "mouth", "teeth", "skin", "background")
+"""As kernels/regions.py draws them; the Gateway imports no kernels."""
+MARKED = ("eyes", "mouth", "teeth", "skin")
+"""Those that need a detector with landmarks."""
 
 
 class RegionsRequest(Body):
@@ -20,7 +24,7 @@ class RegionsRequest(Body):
 
     asset_id: AssetId
     include_regions: list[str] | None = Field(None, min_length=1, max_length=16)
-    """Default: face."""
+    """Of face, eyes, mouth, teeth, skin, background; default: face. docs/video.md says how each is drawn."""
     backend: str | None = None
     """A detector; the default is the setting VIDEO_REGION_BACKEND."""
     min_confidence: float | None = Field(None, ge=0.1, le=1)
@@ -28,7 +32,15 @@ class RegionsRequest(Body):
     VIDEO_REGIONS_MIN_CONFIDENCE."""
     frame_sample_interval_ms: int = Field(500, ge=10, le=3_600_000)
     mode: Mode = "auto"
-    """`sampled` searches the sampled frames alone and fills in the others; `every_frame` searches each."""
+    """Which frames are searched; a track has a box in each frame all the same. `auto` searches one every 160 ms and the
+    ends of each shot, `every_frame` each, `sampled` the sampled frames alone. Masks are those of the samples."""
+
+
+class TracksRequest(Body):
+    """Make tracks of a summary that has none: of older times, or registered by the caller."""
+
+    asset_id: AssetId
+    summary_id: ArtifactId
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +55,28 @@ class Row:
     """Where its `load` is."""
     fallback: str = ""
     """The detector that does its work where its weights cannot be had."""
+    landmarks: bool = True
+    """Whether it finds eyes, nose and the mouth's corners."""
+    picture_scales: tuple[int, ...] = (1,)
+    """A picture is searched at each of these, and a face is as sure as the mean over them."""
+    package: str = ""
+    """What must be installed beside us: an extra."""
+    consent: bool = False
+    """Whether the setting MEDIAPIPE_CONSENT must say yes before it is imported."""
+    on_device: bool = False
+    """Whether its `load` takes the setting DEVICE."""
 
 
 NO_STUB_ENVS = frozenset({"staging", "prod"})
 _HERE = __package__
 DETECTORS: Mapping[str, Row] = {
-    "opencv_face_detector": Row("yunet", 0.6, f"{_HERE}.yunet", fallback="centerface"),
+    "opencv_face_detector": Row("yunet", 0.6, f"{_HERE}.yunet", fallback="centerface", picture_scales=(1, 2)),
     "centerface": Row("centerface", 0.5, f"{_HERE}.centerface"),
+    "torch_face_detector": Row("yunet", 0.6, f"{_HERE}.yunet_torch", picture_scales=(1, 2), on_device=True),
+    "blazeface_full": Row("blazeface_full", 0.5, f"{_HERE}.blazeface", landmarks=False),
+    "mediapipe_face_detector": Row(
+        "mediapipe_full_range", 0.5, f"{_HERE}.mediapipe_tasks", landmarks=False, package="mediapipe", consent=True
+    ),
     "stub": Row("stub", 0.5, f"{_HERE}.stub"),
 }
 
@@ -86,11 +113,14 @@ class StoredRegions(Answer):
 
 __all__ = [
     "DETECTORS",
+    "MARKED",
     "NO_STUB_ENVS",
+    "REGIONS",
     "Mode",
     "RegionSummary",
     "RegionsRequest",
     "Row",
     "StoredRegions",
+    "TracksRequest",
     "boxless_masks",
 ]

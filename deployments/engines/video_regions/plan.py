@@ -8,22 +8,18 @@ from artifacts import Record, Registry
 from artifacts.errors import NotFound
 from configs.settings import Settings
 from deployments.engines.video_regions.detectors import FLOOR, row_of, weights_id
-from deployments.engines.video_regions.models import RegionsRequest
+from deployments.engines.video_regions.models import DETECTORS, MARKED, REGIONS, RegionsRequest
 from deployments.errors import InvalidRequest
 from deployments.operation import JSON, Context, Input, Operation, Plan
 
-BACKEND_VERSION = "1"
-REGIONS = ("face",)
-"""The regions that are found."""
+BACKEND_VERSION = "2"
 DETECTOR_SIDE = {"video": 640, "image": 1280}
 """Longest side of what a detector sees, in pixels; smaller pictures are not enlarged."""
-SEARCHES = {"auto": "every_frame", "every_frame": "every_frame", "sampled": "sampled"}
-"""What each mode does: `auto` searches every frame, so that every frame's faces are tracked."""
 
 
 def plan(request: RegionsRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
     """Raises NotFound, UnknownBackend, and InvalidRequest for audio and for regions that are not found here."""
-    regions = list(dict.fromkeys(request.include_regions or REGIONS))
+    regions = list(dict.fromkeys(request.include_regions or ("face",)))
     for number, region in enumerate(regions):
         if region not in REGIONS:
             raise InvalidRequest(
@@ -32,6 +28,13 @@ def plan(request: RegionsRequest, context: Context, registry: Registry, settings
             )
     backend = request.backend or settings.video_region_backend
     row = row_of(backend, field="backend")
+    for number, region in enumerate(regions):
+        if region in MARKED and not row.landmarks:
+            able = ", ".join(name for name, other in DETECTORS.items() if other.landmarks)
+            raise InvalidRequest(
+                f"{region} is drawn from landmarks, which {backend} does not find; name one of {able} as the backend",
+                field=f"include_regions[{number}]",
+            )
     try:
         asset = registry.asset(context.scope, request.asset_id)
     except NotFound as error:
@@ -47,7 +50,7 @@ def plan(request: RegionsRequest, context: Context, registry: Registry, settings
             "include_regions": regions,
             "min_confidence": max(FLOOR, least),
             "frame_sample_interval_ms": request.frame_sample_interval_ms,
-            "mode": SEARCHES[request.mode],
+            "mode": request.mode if asset.kind == "video" else "every_frame",
             "model": row.model,
             "detector_side": DETECTOR_SIDE[asset.kind],
         },

@@ -10,10 +10,12 @@ from typing import overload
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from artifacts.canonical import digest
 from deployments.operation import JSON, Side
-from kernels.faces import Track, ellipse_mask
+from kernels.regions import Oval, draw, ovals, without
+from kernels.tracks import POINTS, Track
 
 REGION = "face"
 PNG = [cv2.IMWRITE_PNG_COMPRESSION, 3]
@@ -41,21 +43,25 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A face in a sampled frame."""
+    """A region in a sampled frame: of one face, or, the background, of all that are there."""
 
-    track_id: int
+    region: str
+    track_id: int | None
     time_ms: int
     box: tuple[float, float, float, float]
     """x, y, w, h in source pixels, inside the frame."""
     confidence: float
+    ovals: tuple[Oval, ...]
+    taken: tuple[Oval, ...] = ()
+    """What is left out of it."""
 
     @property
     def name(self) -> str:
-        return f"{REGION}/{self.track_id}/{self.time_ms:06d}"
+        return f"{self.region}/{self.track_id or 0}/{self.time_ms:06d}"
 
 
 class Masks(Sequence[Side]):
-    """One mask a sampled face, drawn when it is asked for: a long clip's masks never lie in memory together."""
+    """One mask a region, drawn when it is asked for: a long clip's masks never lie in memory together."""
 
     def __init__(self, seen: Sequence[Seen], clip: Timeline, others: Sequence[Side]) -> None:
         self._seen, self._clip, self._others = seen, clip, others
@@ -77,12 +83,16 @@ class Masks(Sequence[Side]):
 
 
 def mask_of(seen: Seen, clip: Timeline) -> Side:
-    """The ellipse in the face's box as an 8-bit PNG of the source's size."""
-    done, png = cv2.imencode(".png", ellipse_mask(clip.width, clip.height, seen.box), PNG)
+    """The region as an 8-bit PNG of the source's size."""
+    if seen.region == "background":
+        drawn = 255 - draw(clip.width, clip.height, seen.ovals)
+    else:
+        drawn = without(draw(clip.width, clip.height, seen.ovals), draw(clip.width, clip.height, seen.taken))
+    done, png = cv2.imencode(".png", drawn, PNG)
     assert done
     source = {
         "asset_id": clip.asset_id,
-        "region": REGION,
+        "region": seen.region,
         "time_ms": seen.time_ms,
         "track_id": seen.track_id,
         "box": list(seen.box),
@@ -93,34 +103,81 @@ def mask_of(seen: Seen, clip: Timeline) -> Side:
         "mask",
         "image/png",
         png.tobytes(),
-        meta | {"selection_hash": digest(meta)},
+        meta | {"selection_hash": digest(meta | {"ovals": [list(oval) for oval in (*seen.ovals, *seen.taken)]})},
         seen.time_ms,
         seen.time_ms,
     )
 
 
-def sampled(tracks: Sequence[Track], clip: Timeline) -> list[Seen]:
-    """The faces of the sampled frames, by time and track; a face outside the frame is not one."""
+def sampled(tracks: Sequence[Track], clip: Timeline, regions: Sequence[str]) -> list[Seen]:
+    """The regions of the sampled frames, by time, region and track; what lies outside the frame is not there."""
     found = []
     for time_ms, frame in clip.samples:
-        for track_id, track in enumerate(tracks, start=1):
-            if not track.first <= frame <= track.last:
+        faces = [
+            (track_id, track, frame - track.first)
+            for track_id, track in enumerate(tracks, start=1)
+            if track.first <= frame <= track.last
+        ]
+        for region in regions:
+            if region == "background":
+                found.append(_background(faces, time_ms, clip))
                 continue
-            x, y, w, h = track.boxes[frame - track.first]
-            left, right = np.clip([x, x + w], 0, clip.width)
-            top, bottom = np.clip([y, y + h], 0, clip.height)
-            if right - left < 0.5 or bottom - top < 0.5:
-                continue
-            box = (_tenth(left), _tenth(top), _tenth(right - left), _tenth(bottom - top))
-            found.append(Seen(track_id, time_ms, box, _share(track.confidence[frame - track.first])))
+            found += [seen for face in faces if (seen := _of_face(region, *face, time_ms, clip)) is not None]
     return found
+
+
+def _of_face(region: str, track_id: int, track: Track, n: int, time_ms: int, clip: Timeline) -> Seen | None:
+    """A region of one face; None where it is outside the frame, or where the landmarks it needs are not known."""
+    face = _inside(track.boxes[n], clip)
+    if face is None:
+        return None
+    confidence = _share(track.confidence[n])
+    if region == "face":
+        return Seen(region, track_id, time_ms, face, confidence, tuple(ovals(region, face, np.zeros((0, 2)))))
+    points = _pixels(track, n)
+    if not np.isfinite(points).all():
+        return None
+    shapes = tuple(ovals(region, face, points))
+    if region == "skin":
+        taken = (*ovals("eyes", face, points), *ovals("mouth", face, points))
+        return Seen(region, track_id, time_ms, face, confidence, shapes, taken)
+    edges = np.array([shape.bounds() for shape in shapes])
+    low = edges[:, :2].min(axis=0)
+    box = _inside(np.concatenate([low, (edges[:, :2] + edges[:, 2:]).max(axis=0) - low]), clip)
+    return None if box is None else Seen(region, track_id, time_ms, box, confidence, shapes)
+
+
+def _pixels(track: Track, n: int) -> npt.NDArray[np.float64]:
+    """[5, 2] landmarks in source pixels; NaN where there are none."""
+    if not len(track.points):
+        return np.full((POINTS, 2), np.nan)
+    points: npt.NDArray[np.float64] = track.boxes[n, :2] + track.points[n] * track.boxes[n, 2:]
+    return points.round(1)
+
+
+def _background(faces: Sequence[tuple[int, Track, int]], time_ms: int, clip: Timeline) -> Seen:
+    """All but the faces, as sure as the least sure of them."""
+    boxes = [box for _, track, n in faces if (box := _inside(track.boxes[n], clip)) is not None]
+    shapes = tuple(oval for box in boxes for oval in ovals("background", box, np.zeros((0, 2))))
+    confidence = min((_share(track.confidence[n]) for _, track, n in faces), default=1.0)
+    return Seen("background", None, time_ms, (0.0, 0.0, clip.width, clip.height), confidence, shapes)
+
+
+def _inside(box: npt.ArrayLike, clip: Timeline) -> tuple[float, float, float, float] | None:
+    """The part of a box that lies in the frame, to a tenth of a pixel; None where there is none to speak of."""
+    x, y, w, h = np.asarray(box, np.float64)
+    left, right = np.clip([x, x + w], 0, clip.width)
+    top, bottom = np.clip([y, y + h], 0, clip.height)
+    if right - left < 0.5 or bottom - top < 0.5:
+        return None
+    return _tenth(left), _tenth(top), _tenth(right - left), _tenth(bottom - top)
 
 
 def entry(seen: Seen, mask_id: str, clip: Timeline) -> JSON:
     sides = (clip.width, clip.height) * 2
     return {
         "time_ms": seen.time_ms,
-        "region": REGION,
+        "region": seen.region,
         "mask_artifact_id": mask_id,
         "box": [round(value / side, 6) for value, side in zip(seen.box, sides, strict=True)],
         "confidence": seen.confidence,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from deployments.engines.video_regions.detectors import detector_of
 from deployments.engines.video_regions.frames import Batch, Reader, read_image
+from deployments.engines.video_regions.models import DETECTORS
 from deployments.engines.video_regions.summary import (
     Masks,
     Timeline,
@@ -22,10 +23,15 @@ from deployments.engines.video_regions.summary import (
     tracks_side,
 )
 from deployments.operation import JSON, Inputs, Output, Plan, Source, Stopped, Tools
-from kernels.faces import Linking, Track, link
+from kernels.faces import mean_over
+from kernels.tracks import POINTS, Linking, Track, link
 
 IN_FLIGHT = 2
 """Batches at the detector while the next one is decoded."""
+SAME = 0.4
+"""IoU above which boxes of two scales of a picture are one face."""
+GROWTH = 0.02
+"""Share of its size by which a box grows for each 100 ms to the nearest sight: the face may have moved on its own."""
 
 
 @dataclass(slots=True)
@@ -34,11 +40,14 @@ class _Found:
 
     frames: list[int] = field(default_factory=list)
     boxes: list[npt.NDArray[np.float32]] = field(default_factory=list)
-    """[faces, 5] x, y, w, h in source pixels, confidence"""
+    """[faces, 15] x, y, w, h in source pixels, confidence, five landmarks x, y"""
 
     def add(self, batch: Batch, detections: list[np.ndarray]) -> None:
         for number, faces in zip(batch.numbers, detections, strict=True):
-            rows = np.column_stack([batch.view.to_source(faces[:, :4]), faces[:, 4]])
+            points = faces[:, 5:].reshape(-1, 2)
+            marks = batch.view.to_source(np.column_stack([points, np.zeros_like(points)]))[:, :2]
+            boxes = batch.view.to_source(faces[:, :4])
+            rows = np.column_stack([boxes, faces[:, 4], marks.reshape(len(faces), 2 * POINTS)])
             self.frames.append(number)
             self.boxes.append(rows.astype(np.float32))
 
@@ -55,12 +64,17 @@ async def find_regions(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
 async def _in_picture(plan: Plan, source: Source, tools: Tools) -> tuple[Timeline, list[Track]]:
     path = await tools.thread(source.path)
     side, most = plan.parameters["detector_side"], tools.settings.max_image_pixels
-    batch = await tools.thread(lambda: read_image(path, side=side, most_pixels=most))
-    found = _Found()
-    found.add(batch, await tools.detect(_detector(plan), batch.frames))
-    tracks = link(found.boxes, [0], [0.0], how=_linking(plan))
+    detector = _detector(plan)
+    scales = DETECTORS[detector].picture_scales
+    batches = await tools.thread(lambda: read_image(path, side=side, most_pixels=most, scales=scales))
+    ways: list[npt.NDArray[np.float64]] = []
+    for batch in batches:
+        seen = _Found()
+        seen.add(batch, await tools.detect(detector, batch.frames))
+        ways += [boxes.astype(np.float64) for boxes in seen.boxes]
+    tracks = link([mean_over(ways, SAME)], [0], [0.0], how=_linking(plan))
     tools.progress(1, 1)
-    view = batch.view
+    view = batches[0].view
     return Timeline(source.id, view.width, view.height, [0], Fraction(1, 1000), [0.0], 0.0, [(0, 0)]), tracks
 
 
@@ -71,12 +85,15 @@ async def _in_video(plan: Plan, source: Source, tools: Tools) -> tuple[Timeline,
         side=plan.parameters["detector_side"],
         threads=tools.settings.threads,
         stop=tools.stop,
-        every_ms=interval if plan.parameters["mode"] == "sampled" else None,
+        mode=plan.parameters["mode"],
+        interval_ms=interval,
     )
     found = await _search(reader, _detector(plan), tools)
 
     def linked() -> list[Track]:
-        return link(found.boxes, found.frames, reader.times_ms, reader.cuts, _linking(plan))
+        assert reader.view is not None
+        size = (reader.view.width, reader.view.height)
+        return link(found.boxes, found.frames, reader.times_ms, reader.cuts, _linking(plan), reader.motion, size)
 
     tracks = await tools.thread(linked)
     view = reader.view
@@ -128,19 +145,20 @@ def _linking(plan: Plan) -> Linking:
     """Sampled frames lie far apart: a face is then held from sample to sample."""
     least = plan.parameters["min_confidence"]
     if plan.parameters["mode"] != "sampled":
-        return Linking(min_confidence=least)
+        return Linking(min_confidence=least, growth=GROWTH)
     interval = plan.parameters["frame_sample_interval_ms"]
     usual = Linking()
     return Linking(
         min_confidence=least,
         gap_ms=max(usual.gap_ms, 2.0 * interval),
         extend_ms=max(usual.extend_ms, float(interval)),
+        growth=GROWTH,
     )
 
 
 def _output(plan: Plan, clip: Timeline, tracks: list[Track], tools: Tools) -> Output:
     duration = round(clip.end_ms)
-    seen = sampled(tracks, clip)
+    seen = sampled(tracks, clip, plan.parameters["include_regions"])
     made_by: JSON = {
         "backend": plan.backend,
         "backend_version": plan.backend_version,

@@ -182,7 +182,7 @@ def _face_blur(
         name = ".".join(str(part) for part in (f"{at}.params", *first["loc"]))
         raise InvalidRequest(f"{name}: {first['msg']}", field=name) from None
     summary = _summary(registry, scope, params, source, at)
-    tracks_id = tracks_of(registry, scope, summary)
+    tracks_id = params.tracks_artifact_id or tracks_of(registry, scope, summary)
     return {
         "summary_id": need(inputs, summary.id, "summary"),
         "tracks_id": need(inputs, tracks_id, "tracks"),

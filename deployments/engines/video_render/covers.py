@@ -10,7 +10,7 @@ from av.video.frame import VideoFrame
 from deployments.engines.video_render import frames
 from kernels import anonymise
 from kernels.anonymise import Cells
-from kernels.faces import Track
+from kernels.tracks import Track
 
 GROW = 1.15
 """A box that the proof found grows by this factor before it is covered."""

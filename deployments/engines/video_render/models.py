@@ -102,6 +102,8 @@ class FaceBlur(Part):
     """A video_region_summary of the clip's asset."""
     backend_version: str | None = None
     """Of the summary, when the filter was made."""
+    tracks_artifact_id: ArtifactId | None = None
+    """A face_tracks of the clip's asset, edited for instance, instead of the summary's own."""
     preset: Preset | None = None
     """Default: what filter_strength asks for, else strong."""
     style: Style = "blur"

@@ -21,7 +21,7 @@ from deployments.engines.video_render.notes import Notes
 from deployments.engines.video_render.search import SURE, Hits, Search
 from deployments.errors import ResidualFaces
 from deployments.operation import JSON, Plan, Side, Tools
-from kernels.faces import Linking, link
+from kernels.tracks import Linking, link
 
 REPAIRS = 2
 """Passes that cover what was found, before the render is given up."""
