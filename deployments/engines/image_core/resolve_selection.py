@@ -9,6 +9,7 @@ from deployments.operation import JSON
 
 WIDEST_FEATHER = WIDEST_GROW = 250.0
 """Pixels; larger ones are clamped."""
+WIDEST_REFINE = 100.0
 FURTHEST_REACH = 1000.0
 """Pixels beyond the canvas that selections inside each other may look, all feathers and growths added."""
 DEEPEST = 8
@@ -33,6 +34,11 @@ def resolved_selection(
     if body["type"] in PICTURED:
         name = "asset_id" if "asset_id" in body else "artifact_id"
         same_size(found.picture(body, "selection", path), width, height, f"{path}.{name}")
+    if "refine" in body:
+        guide, here = body["refine"], f"{path}.refine"
+        name = "asset_id" if "asset_id" in guide else "artifact_id"
+        same_size(found.picture(guide, "selection", here), width, height, f"{here}.{name}")
+        guide["radius"] = found.clamped(f"{here}.radius", guide["radius"], 0, WIDEST_REFINE)
     if selection.items:
         body["items"] = [
             resolved_selection(item, width, height, found, f"{path}.items[{i}]", depth + 1, reach)

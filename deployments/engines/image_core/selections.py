@@ -17,6 +17,7 @@ from kernels import mask
 from kernels.blur import gaussian
 from kernels.brush import stroke_coverage
 from kernels.grow import grown
+from kernels.guided import guided
 
 JSON = dict[str, Any]
 Picture = Callable[[JSON, str], np.ndarray]
@@ -69,7 +70,16 @@ class _Planes:
             plane = gaussian(plane, feather, edge="replicate")
         if wider:
             plane = np.ascontiguousarray(plane[wider:-wider, wider:-wider])
+        if "refine" in selection:
+            plane = self._refined(plane, selection["refine"], margin, f"{path}.refine")
         return 1 - plane if selection["inverted"] else plane
+
+    def _refined(self, plane: np.ndarray, refine: JSON, margin: int, path: str) -> np.ndarray:
+        """Beyond the picture's edge its outermost colours go on."""
+        guide: np.ndarray = self._sized(refine, path)[..., :3].astype(np.float32) / 255
+        if margin:
+            guide = cv2.copyMakeBorder(guide, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
+        return guided(plane, guide, round(refine["radius"]), refine["smoothness"])
 
     def _shape(self, selection: JSON, margin: int, path: str) -> np.ndarray:
         kind, size = selection["type"], (self.width + 2 * margin, self.height + 2 * margin)
@@ -81,6 +91,12 @@ class _Planes:
         if kind == "combine":
             items = [self.of(item, margin, f"{path}.items[{i}]") for i, item in enumerate(selection["items"])]
             return reduce(OPERATIONS[selection["op"]], items)
+        pixels = self._sized(selection, path)
+        plane = CHANNELS[kind](pixels, selection)
+        return cv2.copyMakeBorder(plane, margin, margin, margin, margin, cv2.BORDER_REPLICATE) if margin else plane
+
+    def _sized(self, selection: JSON, path: str) -> np.ndarray:
+        """The picture that a selection names, which has the canvas's size."""
         pixels = self.picture(selection, path)
         if pixels.shape[:2] != (self.height, self.width):
             field = f"{path}.{'asset_id' if 'asset_id' in selection else 'artifact_id'}"
@@ -89,8 +105,7 @@ class _Planes:
                 f"it must have the size of the mask, {self.width}x{self.height}",
                 field=field,
             )
-        plane = CHANNELS[kind](pixels, selection)
-        return cv2.copyMakeBorder(plane, margin, margin, margin, margin, cv2.BORDER_REPLICATE) if margin else plane
+        return pixels
 
     def _painted(self, strokes: list[JSON], margin: int, size: tuple[int, int]) -> np.ndarray:
         """One stroke over the other, as paint: opacities add up where strokes cross."""

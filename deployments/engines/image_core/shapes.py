@@ -101,6 +101,24 @@ class Stroke(Shape):
     opacity: Fraction = 1.0
 
 
+class Refine(Shape):
+    """A selection's soft edge made to follow the edges of a picture of the same size, by a guided filter."""
+
+    asset_id: AssetId | None = None
+    artifact_id: ArtifactId | None = None
+    radius: float = Field(8.0, strict=True, ge=0, description="Pixels around each that are looked at, at most 100.")
+    smoothness: Fraction = Field(1e-3, description="Variance of colours up to which nothing counts as an edge.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Refine:
+        if (self.asset_id is None) == (self.artifact_id is None):
+            raise ValueError("refine needs exactly one of asset_id and artifact_id")
+        return self
+
+    def normalized(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_none=True)
+
+
 class Selection(Shape):
     """What is selected, in pixels of the mask: its shape, grown, then feathered, then inverted."""
 
@@ -123,6 +141,7 @@ class Selection(Shape):
     items: list[Selection] | None = Field(None, min_length=1, max_length=MOST_ITEMS)
     feather_radius: float = Field(0.0, strict=True, ge=0, description="Sigma of a Gaussian in pixels, at most 250.")
     grow: Number = Field(0.0, description="Pixels by which the outline moves outwards; negative inwards. At most 250.")
+    refine: Refine | None = Field(None, description="After growing and feathering, before inverting.")
     inverted: bool = Field(False, strict=True)
 
     @model_validator(mode="after")
@@ -136,6 +155,8 @@ class Selection(Shape):
     def normalized(self) -> dict[str, Any]:
         fields = {"type", "feather_radius", "grow", "inverted", *SELECTION_TYPES[self.type].fields}
         body = self.model_dump(mode="json", include=fields - {"items"}, exclude_none=True)
+        if self.refine:
+            body["refine"] = self.refine.normalized()
         return body | ({"items": [item.normalized() for item in self.items]} if self.items else {})
 
 
@@ -150,6 +171,7 @@ __all__ = [
     "Number",
     "Pixels",
     "Point",
+    "Refine",
     "Selection",
     "Shape",
     "Size",
