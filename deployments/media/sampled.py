@@ -54,7 +54,7 @@ class Sampled:
             stream.thread_type = "AUTO"
             for number, frame in enumerate(container.decode(stream)):
                 if number in wanted:
-                    yield frame.to_ndarray(format="rgb24")
+                    yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
                 if number >= max(wanted, default=-1):
                     return
 

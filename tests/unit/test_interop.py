@@ -26,6 +26,7 @@ from deployments.replicas.local import local_runner
 ROOT = Path(__file__).resolve().parents[2]
 SCOPE = {"X-Tenant-Id": "t_me", "X-Env": "dev"}
 CLIP = ROOT / "tests/fixtures/video_clips/face_clip.mp4"
+pytestmark = pytest.mark.slow
 TOLD = ("MASK", "CLIP_MASK", "LIMITED_RENDER", "BADGE", "CARD", "TITLE", "TITLED", "FACE", "SPOT")
 
 
