@@ -319,6 +319,11 @@ class Runner:
             del self._flights[key]
 
     async def _compute(self, operation: Operation, plan: Plan, request_id: str, report: Report | None) -> Made:
+        """The work, counted while it is under way."""
+        with metrics.underway(operation.name):
+            return await self._computed(operation, plan, request_id, report)
+
+    async def _computed(self, operation: Operation, plan: Plan, request_id: str, report: Report | None) -> Made:
         """The work, repeated where its worker died: a request's once, a job's until it is done or found guilty.
 
         A suspect that dies begun is guilty (crashes.py), unless its job had come to another place when it died before:
@@ -346,7 +351,7 @@ class Runner:
             await self._light(lambda: crashes.note(self.registry, plan.scope, plan.cache_key, began=False))
             await back(self._dispatch, deployment, JOB_RETURN_S if report else None)
         if done.computed:
-            metrics.COMPUTATIONS.labels(operation.name).inc()
+            metrics.computed(operation.name, done.record)
         return Made(plan, done.record, not done.computed, done.warnings)
 
     def _place(self, scope: Scope, report: Report | None) -> float:

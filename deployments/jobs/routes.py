@@ -108,6 +108,7 @@ ROUTES = (
         "A job's changes as server-sent events, until it has ended",
         params=_JOB,
         produces="text/event-stream",
+        headers=("Last-Event-ID",),
     ),
     Route("DELETE", "/jobs/{id}", leave_job, "Wait no longer; the last to leave cancels", params=_JOB, answer=Job),
 )
