@@ -12,8 +12,9 @@ from deployments.body import check_body
 from deployments.errors import InvalidRequest, PayloadTooLarge, to_wire
 from deployments.gateway.admission import Admission
 from deployments.gateway.context import make_context, request_id
-from deployments.gateway.lookups import LOOKUPS, ById, Lookup, OfAsset
+from deployments.gateway.lookups import LOOKUPS, Begin, ById, Lookup, OfAsset
 from deployments.jobs import job
+from deployments.jobs.runs import Joined
 from deployments.media.receive import UploadFields, adopt, asset_json
 from deployments.media.register import RegisterFields, RegisterKey, Registration
 from deployments.operation import JSON, Context, Operation
@@ -88,6 +89,21 @@ class HandleFace:
             return self.registry.read(who.scope, found(who.scope, id))
 
         return bytes(await self._answer(look, request, context))
+
+    async def begin_job(self, request: JSON, context: Said = None) -> JSON:
+        """`{operation, request, webhook?}` of a long operation -> `{job}`, not waited for (`get_job` tells of it); or
+        `{answer}` where all that it makes is there already."""
+
+        async def begin(who: Context) -> JSON:
+            said = Begin.model_validate(request)
+            operation = self.runner.operations.get(said.operation)
+            if operation is None or not operation.long:
+                raise InvalidRequest("operation must be the name of a long operation", field="operation")
+            check_body(who, said.request)
+            begun = await self.runner.begin(said.operation, said.request, who, said.webhook)
+            return {"job": job.shown(begun.document)} if isinstance(begun, Joined) else {"answer": begun}
+
+        return dict(await self._answer(begin, request, context))
 
     async def cancel_job(self, request: JSON, context: Said = None) -> JSON:
         """`{id}` -> the job, with one waiter less; the last one's leaving cancels it."""

@@ -26,6 +26,14 @@ class ById(Body):
     id: ArtifactId
 
 
+class Begin(Body):
+    """Of a job that is not waited for."""
+
+    operation: str
+    request: JSON
+    webhook: str | None = None
+
+
 class OfAsset(Body):
     asset_id: AssetId
 

@@ -14,6 +14,8 @@ from artifacts import Registry, Scope, Store
 from configs.settings import Settings
 from deployments.dispatch import LocalDispatch
 from deployments.errors import JobCancelled
+from deployments.gateway.admission import Admission
+from deployments.gateway.handle import HandleFace
 from deployments.gateway.http import build_http
 from deployments.jobs import events, job
 from deployments.jobs.job import Order
@@ -367,3 +369,18 @@ async def test_followers_of_a_job_count_once_at_the_door(runner: Runner, tmp_pat
         assert (await http.get("/jobs")).status_code == 200
         toy_work.GATE.set()
         assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [200] * 5
+
+
+async def test_a_handle_begins_a_job_and_is_answered_where_it_is_done(runner: Runner) -> None:
+    face = HandleFace()
+    face.runner, face.registry, face.settings, face.admission = runner, runner.registry, runner.settings, Admission(4)
+    said = {"operation": "frames", "request": {"text": "abc"}}
+    begun = await face.begin_job(said, context={"tenant_id": "t_acme", "env": "dev"})
+    assert begun["job"]["state"] == "queued"
+    await asyncio.wait([*runner.jobs._tasks.values()])
+    again = await face.begin_job(said, context={"tenant_id": "t_acme", "env": "dev"})
+    assert (again["answer"]["text"], again["answer"]["cache"]) == ("abc", "hit")
+    for wrong in ({"operation": "none", "request": {}}, {"operation": "frames", "request": {"env": "test"}}):
+        with pytest.raises(RuntimeError) as caught:
+            await face.begin_job(wrong, context={"tenant_id": "t_acme", "env": "dev"})
+        assert caught.value.args[0]["error"]["code"] in ("invalid_request", "scope_mismatch")
