@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from artifacts import Draft, Registry, Scope, Store, keys
+from artifacts import Draft, Record, Registry, Scope, Store, keys
 from artifacts.canonical import cache_key, canonical, is_id, make_id
 from artifacts.errors import InvalidMeta, InvalidScope, MissingScope, NotFound, PrefixViolation, VersionConflict
+from artifacts.registry import WINNER_WAIT_S
 
 ACME = Scope("t_acme", "dev")
 OTHER = Scope("t_other", "dev")
@@ -138,6 +139,42 @@ def test_bytes_of_a_writer_that_died_get_their_record(registry: Registry, monkey
     again = registry.commit(ACME, cache_key=key(), main=mask(b"second, other bytes"))
     assert again.sha256 == hashlib.sha256(b"first").hexdigest()
     assert registry.read(ACME, again) == b"first"
+
+
+def test_a_winner_is_waited_for_within_a_bound_and_without_a_storm_of_looks(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = registry.commit(ACME, cache_key=key(), main=mask())
+    registry.store.delete(keys.record(ACME, record.id))
+    clock, looks, get = [0.0], [0], registry.store.get
+
+    def look(name: str) -> bytes:
+        looks[0] += name == keys.record(ACME, record.id)
+        return get(name)
+
+    monkeypatch.setattr(registry.store, "get", look)
+    monkeypatch.setattr("artifacts.registry.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("artifacts.registry.time.sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    assert registry.commit(ACME, cache_key=key(), main=mask()).sha256 == record.sha256
+    assert clock[0] == pytest.approx(WINNER_WAIT_S)
+    assert looks[0] <= 20
+
+
+def test_a_winner_slower_than_the_wait_leaves_one_record(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("artifacts.registry.WINNER_WAIT_S", 0.1)
+    second: list[Record] = []
+    publish = registry.publish
+
+    def slow(record: Record) -> Record:
+        monkeypatch.setattr(registry, "publish", publish)
+        second.append(registry.commit(ACME, cache_key=key(), main=mask(b"second, other bytes")))
+        return publish(record)
+
+    monkeypatch.setattr(registry, "publish", slow)
+    first = registry.commit(ACME, cache_key=key(), main=mask(b"first"))
+    assert first == second[0] == registry.artifact(ACME, first.id)
+    assert registry.read(ACME, first) == b"first"
+    assert first.sha256 == hashlib.sha256(b"first").hexdigest()
 
 
 def test_large_files_go_to_a_key_that_follows_from_their_content(

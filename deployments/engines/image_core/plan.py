@@ -25,9 +25,9 @@ from deployments.operation import JSON, Context, Input, Operation, Plan, Warning
 from kernels.ranges import RANGES
 
 BACKEND = "image_core"
-RENDER_VERSION = "2"
+RENDER_VERSION = "3"
 """Raised whenever the bytes of an equal render change."""
-MASK_VERSION = "2"
+MASK_VERSION = "3"
 WIDEST_FEATHER = WIDEST_GROW = WIDEST_BLUR = 250.0
 """Pixels; larger ones are clamped."""
 STRONGEST_SHARPEN = 10.0

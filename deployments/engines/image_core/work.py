@@ -15,7 +15,7 @@ from deployments.engines.image_core.layers import Pictures, drawn_layer, rgba
 from deployments.engines.image_core.place import Box, Frame, as_layer, place_color
 from deployments.engines.image_core.selections import coverage
 from deployments.operation import Inputs, Output, Plan, Side, Stopped, Tools
-from kernels import composite, composite_tree, resample
+from kernels import composite, composite_tree, png, resample
 from kernels import mask as mask_kernels
 from kernels.composite_tree import Node
 
@@ -34,6 +34,7 @@ def render(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
         quality=output["quality"],
         dpi=output["dpi"],
         background=background[:3] if background[3] else WHITE,
+        threads=tools.settings.threads,
     )
     common = {
         "layers_count": len(composition["layers"]),
@@ -68,7 +69,7 @@ def mask(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
         "selection": given["selection"],
         "device": "cpu",
     }
-    return Output("image/png", encode_mask(cover), meta)
+    return Output("image/png", encode_mask(cover, tools.settings.threads), meta)
 
 
 def compose(composition: JSON, inputs: Inputs, tools: Tools) -> np.ndarray:
@@ -158,6 +159,7 @@ def warm(settings: Settings) -> None:
     composite.warm()
     mask_kernels.polygon_coverage(np.array([[0, 0], [1, 0], [0, 1]], np.float64), 1, 1)
     resample.warm()
+    png.warm()
 
 
 __all__ = ["compose", "mask", "render", "rgba", "warm"]
