@@ -142,8 +142,9 @@ class Registry:
 
     def find(self, scope: Scope, kind: str, cache_key: str) -> Record | None:
         """The artifact of a computation, if it was made: one GET of a record and a look for its tombstone."""
+        id = _id(kind, cache_key, self._generation(scope, kind, cache_key))  # without a tombstone
         try:
-            return self.artifact(scope, _id(kind, cache_key, self._generation(scope, kind, cache_key)))
+            return Record.from_bytes(self.store.get(keys.record(scope, id)))
         except NotFound:
             return None
 

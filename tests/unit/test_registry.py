@@ -8,6 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
 from artifacts import Draft, Record, Registry, Scope, Store, keys
 from artifacts.canonical import cache_key, canonical, is_id, make_id
@@ -37,6 +40,35 @@ def test_canonical_json_follows_rfc_8785() -> None:
     # the RFC's own example, section 3.2.3
     value = {"numbers": [333333333.33333329, 1e30, 4.5, 2e-3, 1e-27], "literals": [None, True, False]}
     assert canonical(value) == b'{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27]}'
+
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(1 - 2**53, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
+    max_leaves=12,
+)
+
+
+@given(JSON_VALUES)
+def test_canonical_json_is_the_librarys(value: object) -> None:
+    assert canonical(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), 2**53, -(2**53), b"x", {1: 2}, {"a": [object()]}, "\ud800"]
+)
+def test_what_json_cannot_say_is_refused(value: object) -> None:
+    with pytest.raises(ValueError):
+        canonical(value)
+
+
+@pytest.mark.parametrize("value", [2**53 - 1, 1 - 2**53, 1e-6, 1e-7, 1e21, 1e22, -0.0, 5e-324, 0.1, 1 / 3])
+def test_numbers_at_the_edges_are_written_as_the_library_writes_them(value: float) -> None:
+    assert canonical([value]) == rfc8785.dumps([value])
 
 
 def test_cache_key_is_the_sha256_of_the_canonical_tuple() -> None:

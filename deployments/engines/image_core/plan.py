@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -297,21 +295,21 @@ def _output(request: ImageRenderRequest, found: _Found, settings: Settings) -> J
     }
 
 
+HASHED = {name: name.replace("_id", "_sha256") for name in ("asset_id", "artifact_id", "mask_artifact_id")}
+
+
 def _by_content(body: JSON, sha256: dict[str, str]) -> JSON:
     """A copy in which content hashes stand for ids: equal pictures hash equally whatever they are called."""
-    body = copy.deepcopy(body)
-    for part in _parts(body):
-        for name in ("asset_id", "artifact_id", "mask_artifact_id"):
-            if name in part:
-                part[name.replace("_id", "_sha256")] = sha256[part.pop(name)]
-    return body
 
+    def copied(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                HASHED.get(name, name): sha256[item] if name in HASHED else copied(item) for name, item in value.items()
+            }
+        return [copied(item) for item in value] if isinstance(value, list) else value
 
-def _parts(body: Any) -> Iterator[JSON]:
-    if isinstance(body, dict):
-        yield body
-    for value in body.values() if isinstance(body, dict) else body if isinstance(body, list) else ():
-        yield from _parts(value)
+    named: JSON = copied(body)
+    return named
 
 
 def _parent(given: str | None, found: _Found) -> str | None:
