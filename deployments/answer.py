@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 JSON = dict[str, Any]
 Cache = Literal["hit", "miss"]
+MediaKind = Literal["image", "video", "audio"]
 
 
 class Answer(BaseModel):
@@ -53,7 +54,7 @@ class Asset(Answer):
     """An upload."""
 
     id: str
-    kind: Literal["image", "video", "audio"]
+    kind: MediaKind
     media_type: str
     size_bytes: int
     sha256: str
@@ -157,9 +158,11 @@ __all__ = [
     "DeletedAsset",
     "Error",
     "Input",
+    "Kind",
     "Kinds",
     "Lineage",
     "Made",
+    "MediaKind",
     "Registered",
     "Told",
 ]

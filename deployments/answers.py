@@ -32,6 +32,17 @@ class ImageMask(Made):
     meta: JSON
 
 
+class ImageTemplate(Made):
+    artifact_id: str
+    template_id: str = Field(description="The same id, under the name that POST /image/render-from-template takes.")
+    uri: str
+    name: str | None
+    width: int
+    height: int
+    slots: dict[str, JSON]
+    meta: JSON
+
+
 class ImageBatch(Made):
     results: dict[str, ImageRender]
     total_count: int
@@ -174,6 +185,8 @@ ANSWERS: Mapping[str, type[Answer]] = {
     "image_render": ImageRender,
     "image_masks": ImageMask,
     "image_batch_render": ImageBatch,
+    "image_templates": ImageTemplate,
+    "image_render_from_template": ImageRender,
     "typography_render": TextRender,
     "vector_scenes": Drawing,
     "vector_render": Drawing,

@@ -17,6 +17,7 @@ from deployments import crashes, metrics
 from deployments.dispatch import Dispatch, back, is_lost
 from deployments.engines.image_core.batch import BATCH
 from deployments.engines.image_core.plan import OPERATIONS as IMAGE_CORE
+from deployments.engines.image_core.templates import TEMPLATES
 from deployments.engines.typography_core.plan import OPERATION as TYPOGRAPHY
 from deployments.engines.vector_core.plan import OPERATIONS as VECTOR_CORE
 from deployments.engines.video_anonymise.plan import OPERATION as VIDEO_ANONYMISE
@@ -26,7 +27,7 @@ from deployments.engines.video_regions.plan import OPERATION as VIDEO_REGIONS
 from deployments.engines.video_render.plan import OPERATION as VIDEO_RENDER
 from deployments.engines.video_visual_meta.plan import OPERATION as VIDEO_VISUAL_META
 from deployments.engines.video_visual_meta.reframe import OPERATION as VIDEO_REFRAME
-from deployments.errors import AppError, InputCrashedWorker, WorkerLost, as_app_error
+from deployments.errors import AppError, Busy, InputCrashedWorker, WorkerLost, as_app_error
 from deployments.jobs.runs import Jobs, Joined, Result
 from deployments.operation import JSON, Context, Input, Operation, Plan, Report, Warning
 from deployments.waiting import following
@@ -36,6 +37,7 @@ OPERATIONS: Mapping[str, Operation] = {
     for row in (
         *IMAGE_CORE,
         BATCH,
+        *TEMPLATES,
         TYPOGRAPHY,
         *VECTOR_CORE,
         VIDEO_REGIONS,
@@ -165,7 +167,7 @@ class Runner:
         operation = self.operations[name]
         assert operation.preview
         try:
-            plan = await self._plan(operation, request, context)
+            plan = await self._settled(operation, await self._plan(operation, request, context))
             steps = [await self._step(self.operations[need.operation], need.request, context) for need in plan.needs]
             found = not plan.needs and await self._light(self.registry.find, plan.scope, plan.kind, plan.cache_key)
             steps.append({"operation": name, "cache": "hit" if found else "miss"})
@@ -202,9 +204,21 @@ class Runner:
         return found
 
     async def _step(self, operation: Operation, request: JSON, context: Context) -> JSON:
-        plan = await self._plan(operation, request, context)
+        plan = await self._settled(operation, await self._plan(operation, request, context))
         found = not plan.needs and await self._light(self.registry.find, plan.scope, plan.kind, plan.cache_key)
         return {"operation": operation.name, "cache": "hit" if found else "miss"}
+
+    async def _settled(self, operation: Operation, plan: Plan) -> Plan:
+        """The plan as its replica would do it, which alone knows what is missing there; as planned where none answers
+        within READY_S. Raises BackendUnavailable, as the run would."""
+        if not operation.settle or plan.needs:
+            return plan
+        try:
+            async with asyncio.timeout(READY_S):
+                settled: Plan = await self._dispatch.call(operation.deployment, "settle", plan)
+        except (TimeoutError, WorkerLost, Busy):
+            return plan
+        return settled
 
     async def _plan(self, operation: Operation, request: JSON | BaseModel, context: Context) -> Plan:
         model = request if isinstance(request, BaseModel) else operation.request.model_validate(request)

@@ -20,6 +20,8 @@ from av.container import InputContainer
 from PIL import Image
 
 from configs.settings import Settings
+from deployments.drawing.svg_guard import Refused
+from deployments.drawing.svg_guard import check as check_svg
 from deployments.errors import UndecodableMedia, UnsupportedMedia
 
 JSON = dict[str, Any]
@@ -57,6 +59,8 @@ FIRST_PACKETS = 2000
 """A stream whose first frame does not come within so many packets has none."""
 MOST_FRAMES = 2000
 """Of an animated picture: more are not counted."""
+LARGEST_SVG = 8 << 20
+"""Bytes."""
 ORIENTATION = 0x0112
 
 
@@ -310,6 +314,11 @@ def _svg(path: Path, settings: Settings) -> JSON:
         raise UndecodableMedia(f"these bytes claim to be an SVG and are not well-formed: {error}") from error
     if found["name"] != "svg":
         _refuse("these bytes claim to be an SVG, and their first element is another")
+    _within(path.stat().st_size, LARGEST_SVG, "the SVG's size in bytes", f"at most {LARGEST_SVG}")
+    try:
+        check_svg(path.read_text("utf-8", "replace"), settings.max_image_pixels)
+    except Refused as error:
+        raise UndecodableMedia(f"this SVG is not drawn: {error}") from error
     width, height = _svg_size(found["attributes"])
     _within(width * height, settings.max_image_pixels, "the number of pixels", "MAX_IMAGE_PIXELS")
     return {"width": width, "height": height, "has_alpha": True, "codec_info": {"container": "svg"}}

@@ -89,10 +89,17 @@ class Host:
                 if suspect:
                     await self._thread(lambda: crashes.note(self._registry, plan, began=False))
 
+    async def settle(self, plan: Plan) -> Plan:
+        """The plan with what is really here in place of what is missing; BackendUnavailable where nothing can be."""
+        operation = self._operations[plan.operation]
+        if not operation.settle:
+            return plan
+        settled: Plan = await self._thread(load(operation.settle), plan, self._weights, self._settings)
+        return settled
+
     async def _execute(self, plan: Plan, report: Report | None) -> Done:
         operation = self._operations[plan.operation]
-        if operation.settle:
-            plan = await self._thread(load(operation.settle), plan, self._weights, self._settings)
+        plan = await self.settle(plan)
         found = await self._thread(self._registry.find, plan.scope, plan.kind, plan.cache_key)
         if found:
             return Done(found, False, plan.warnings)

@@ -77,6 +77,9 @@ class Worker:
             log.info("the work failed", exc_info=error, extra={"about": about})
             raise to_wire(error, request_id) from None
 
+    async def settle(self, plan: Plan) -> Plan:
+        return await self._host.settle(plan)
+
     async def probe(self, scope: Scope, key: str, media_type: str) -> JSON:
         try:
             return await self._host.probe(scope, key, media_type)
