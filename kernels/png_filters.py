@@ -5,7 +5,7 @@ each taken as a signed byte.
 """
 
 # numba's decorators are untyped
-# mypy: disable-error-code="misc, untyped-decorator"
+# mypy: disable-error-code="misc, untyped-decorator, assignment"
 from __future__ import annotations
 
 from typing import Any
