@@ -137,6 +137,13 @@ class Registered(Made, Artifact):
     """An artifact of the caller's own bytes."""
 
 
+class Cost(Answer):
+    """What a job takes."""
+
+    seconds: float = Field(ge=0)
+    bytes: int = Field(ge=0)
+
+
 class Deleted(Answer):
     id: str
     deleted: Literal[True]
@@ -154,6 +161,7 @@ __all__ = [
     "AssetAndArtifacts",
     "Assets",
     "Cache",
+    "Cost",
     "Deleted",
     "DeletedAsset",
     "Error",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from deployments.answer import JSON, Answer, Cache, Made
+from deployments.answer import JSON, Answer, Cache, Cost, Made
 from deployments.engines.video_captions.models import Cue
 from deployments.engines.video_mask.models import VideoMask
 from deployments.engines.video_regions.models import RegionSummary
@@ -145,6 +145,7 @@ class Step(Answer):
 
 class RenderDryRun(RenderPlan):
     steps: list[Step]
+    estimate: Cost | None = None
 
 
 class StoredTrack(Answer):

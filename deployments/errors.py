@@ -10,6 +10,7 @@ AppError
 ├── Unauthorized          no API key, or one that is not known
 ├── Forbidden             the API key is for another scope, or lacks the right
 ├── RemoteFetchOff        media is not fetched from addresses here
+├── WebhooksOff           nobody is told of a job's end here
 ├── PrefixViolation       a key outside the caller's own prefix
 ├── ScopeMismatch         the body names another scope than the headers
 ├── EnvNotServed          this process does not serve that env
@@ -143,6 +144,12 @@ class RemoteFetchOff(AppError):
     """Media is not fetched from addresses here; the message says how to send it."""
 
     code, status = "remote_fetch_off", 403
+
+
+class WebhooksOff(AppError):
+    """Nobody is told of a job's end here; the message names the settings."""
+
+    code, status = "webhooks_off", 403
 
 
 class NotFound(AppError):

@@ -119,7 +119,7 @@ def _brightness_contrast(p: JSON) -> Recolor:
 
     # ours: black and white stay; a gain that saturates, then a curve through quarter tones that move apart
     gain = 2 ** (brightness / 55)
-    apart = contrast * (0.26 if contrast > 0 else 0.45)
+    apart = contrast * (0.26 if contrast > 0 else 0.4)
     curve = natural_cubic([[0, 0], [64, 64 - apart], [191, 191 + apart], [255, 255]])
     return _table(lambda v: curve(v * gain / (1 + v / 255 * (gain - 1))) / 255)
 

@@ -164,7 +164,9 @@ def filtered(kind: str, pixels: np.ndarray, numbers: Numbers) -> tuple[np.ndarra
     if kind not in FILTERS:
         raise ValueError(f"no filter {kind!r}; the filters are {', '.join(FILTERS)}")
     row = FILTERS[kind]
-    grown = row.reach(numbers) if numbers.get("radius", 1) > 0 else 0
+    grown = row.reach(numbers)
+    if grown and numbers["radius"] == 0:
+        return pixels, 0
     if grown:
         pixels = np.pad(pixels, ((grown, grown), (grown, grown), (0, 0)))
     return row.apply(pixels, numbers), grown

@@ -28,6 +28,10 @@ HEADERS: Mapping[str, JSON] = {
             "Echoed, and in our logs; made where it is absent or unfit.", pattern=r"^[A-Za-z0-9._:-]{1,128}$"
         ),
         "Prefer": _header("`respond-async`: 202 and a job, where the work takes long (RFC 7240)."),
+        "X-Webhook-Url": _header("Where the job's end is told, signed; goes with `Prefer: respond-async`."),
+        "Last-Event-ID": _header(
+            "The last event that was seen: what came since then follows.", pattern="^[0-9]{1,15}$"
+        ),
         "If-Match": _header(
             "The document's ETag; `*` for any version. Without it 428, with another one 412.",
             required=True,

@@ -40,7 +40,7 @@ def as_routes(operations: Iterable[Operation]) -> list[Route]:
     for row in operations:
         known: JSON = {"body": row.request, "example": row.example}
         bytes_ = {"produces": "image/png"} if row.content else {"answer": ANSWERS.get(row.name)}
-        later: JSON = {"later": Job, "headers": ("Prefer",)} if row.long else {}
+        later: JSON = {"later": Job, "headers": ("Prefer", "X-Webhook-Url")} if row.long else {}
         rows.append(Route("POST", row.path, none, _title(row.name), refuses=WORK, **known, **bytes_, **later))
         if row.preview:
             name = f"{row.name}_dry_run"
@@ -132,6 +132,8 @@ def _beside(row: Route, names: Any) -> JSON:
             "headers": {"Location": where, "Preference-Applied": {"schema": {"type": "string"}}},
             "content": {"application/json": {"schema": schema}},
         }
+    if "Last-Event-ID" in row.headers:
+        found["204"] = {"description": "The end was seen already; there is nothing to come."}
     if "Range" in row.headers:
         found["206"] = {"description": "A range of the bytes.", "content": {row.produces: {}}}
     if "redirect" in row.query:

@@ -12,6 +12,7 @@ from deployments.route import Call, Reply, Route
 from deployments.timeline import edits, projects, sequences
 from deployments.timeline.models import (
     AutomationRequest,
+    Clip,
     ClipRequest,
     FiltersRequest,
     MoveRequest,
@@ -77,6 +78,9 @@ async def patch_clip(call: Call) -> Reply:
     fields = {key: value for key, value in body.items() if key not in SCOPE_HEADERS}
     if "id" in fields:
         raise InvalidRequest("a clip keeps its id", field="id")
+    given = {key: value for key, value in fields.items() if value is not None or key not in Clip.model_fields}
+    sourced = {} if given.keys() & {"asset_id", "artifact_id"} else {"asset_id": "asset_aaaaaaaa"}
+    Clip.model_validate(given | sourced)  # wrong by itself: 400 before the clip is looked up
     change = edits.patch_clip(call.registry, call.context.scope, call.params["id"], fields)
     return _edited(call, sequences.sequence_of(call.params["id"]), change)
 

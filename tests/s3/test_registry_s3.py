@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import httpx
 import pytest
 
 from artifacts import Draft, Registry, Store, keys
 from artifacts.store import CHUNK
+from configs.settings import Settings
+from deployments.gateway.http import build_http
+from deployments.replicas.local import local_runner
 from tests.unit.test_registry import *  # noqa: F403
 from tests.unit.test_registry import ACME, META, key
 from tests.unit.test_registry_sweep import *  # noqa: F403
@@ -55,3 +59,26 @@ async def test_an_abandoned_upload_leaves_nothing(registry: Registry) -> None:
     await upload.write(b"half")
     await upload.abandon()
     assert list(registry.store.keys(keys.incoming(ACME, "upload_aaaaaaaa").rpartition("/")[0] + "/")) == []
+
+
+async def test_content_is_redirected_to_a_signed_address_when_asked(registry: Registry, tmp_path: Path) -> None:
+    settings = Settings(mattebox_home=tmp_path)
+    made = registry.commit(ACME, cache_key=key(), main=Draft("", "mask", "image/png", b"the bytes", META))
+    json_ = registry.commit(
+        ACME,
+        cache_key=key(operation="tracks"),
+        main=Draft("", "face_tracks", "application/json", b"{}", {"width": 4, "height": 4, "tracks_count": 0}),
+    )
+    app = build_http(local_runner(settings, registry), registry, settings)
+    headers = {"X-Tenant-Id": ACME.tenant, "X-Env": ACME.env}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", headers=headers) as http:
+        answer = await http.get(f"/media-v2/artifacts/{made.id}/content?redirect=true")
+        assert (answer.status_code, answer.content) == (307, b"")
+        assert answer.headers["cache-control"] == "no-store"
+        address = httpx.URL(answer.headers["location"])
+        assert 0 < int(address.params["X-Amz-Expires"]) <= 300
+        async with httpx.AsyncClient() as anybody:
+            assert (await anybody.get(address)).content == b"the bytes"
+        assert (await http.get(f"/media-v2/artifacts/{made.id}/content")).content == b"the bytes"
+        download = await http.get(f"/media-v2/artifacts/{json_.id}/content?redirect=true")
+        assert (download.status_code, download.content) == (200, b"{}")

@@ -6,10 +6,13 @@ import copy
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 
+from artifacts import Scope, keys
+from artifacts.kinds import KINDS
 from tests.unit.documented import ACME, Documented, Row
 
 JSON = dict[str, Any]
@@ -17,6 +20,9 @@ SAME = {"X-Request-Id": "same"}
 OTHER = {"X-Tenant-Id": "t_other", "X-Env": "dev"} | SAME
 ELSEWHERE = {"X-Tenant-Id": "t_acme", "X-Env": "staging"} | SAME
 ID = re.compile(r"[a-z]+_(a{8}|b{8})")
+ID_IN_FULL = r"[a-z]+_[a-z2-7]{16,64}"
+STORED = {kind.prefix for kind in KINDS.values()} | {"asset"}
+"""What ids of assets and artifacts begin with: what can be deleted."""
 MALFORMED = ("no-id", "asset_AAAAAAAA", "mask_1", "a" * 300, "asset_aaaaaaaa%00", "é", "mask_a aaaaaaa")
 
 
@@ -84,6 +90,57 @@ def test_paths_answer_the_same_404_for_foreign_absent_and_malformed_ids(document
             answer = documented.run(row, ACME | SAME, **dict.fromkeys(names, id))
             other = answer.url.path.rstrip("/") in documented.document["paths"]
             assert other or answer.status_code in (404, 405), (row.name, id)
+
+
+@contextmanager
+def deleted(documented: Documented, id: str) -> Iterator[None]:
+    """The asset or artifact is deleted meanwhile: its tombstone is all that tells."""
+    key = keys.tombstone(Scope("t_acme", "dev"), id)
+    assert documented.registry.store.create(key, b"")
+    try:
+        yield
+    finally:
+        documented.registry.store.delete(key)
+
+
+def test_paths_answer_a_deleted_id_like_an_absent_one(documented: Documented) -> None:
+    tried = 0
+    for row in scoped(documented):
+        names = row.parameters("path")
+        ids = [id for id in documented.real(names).values() if id.partition("_")[0] in STORED]
+        if not ids:
+            continue
+        absent = documented.run(row, ACME | SAME, **names)
+        with deleted(documented, ids[0]):
+            gone = documented.run(row, ACME | SAME, **documented.real(names))
+        assert (gone.status_code, gone.content) == (404, absent.content), row.name
+        tried += 1
+    assert tried > 10
+
+
+def test_bodies_answer_a_deleted_id_like_an_absent_one(documented: Documented) -> None:
+    tried = 0
+    for row in scoped(documented):
+        if not row.body or row.parameters("path"):
+            continue
+        text = json.dumps(documented.real(row.body))
+        for id in sorted({id for id in re.findall(ID_IN_FULL, text) if id.partition("_")[0] in STORED}):
+            never = json.loads(text.replace(id, f"{id.partition('_')[0]}_aaaaaaaa"))
+            absent = documented.run(row, ACME | SAME, body=never)
+            with deleted(documented, id):
+                gone = documented.run(row, ACME | SAME, body=json.loads(text))
+            assert (gone.status_code, gone.content) == (404, absent.content), (row.name, id)
+            tried += 1
+    assert tried > 8
+
+
+def test_a_wrong_body_is_400_before_anything_is_looked_up(documented: Documented) -> None:
+    rows = [row for row in scoped(documented) if row.body and row.parameters("path")]
+    assert rows
+    for row in rows:
+        answer = documented.run(row, ACME, body=row.body | {"no_such_field": 1}, **row.parameters("path"))
+        assert said(answer) == (400, "invalid_request"), row.name
+        assert answer.json()["error"]["details"]["field"] == "no_such_field", row.name
 
 
 def test_bodies_answer_the_same_404_for_foreign_and_absent_ids(documented: Documented) -> None:

@@ -13,19 +13,9 @@ from PIL import Image, ImageCms, ImageOps
 
 from deployments.engines.image_core import deep
 from deployments.errors import InvalidRequest, UndecodableMedia
+from deployments.media.readers import PICTURES
 from deployments.operation import Source
 from kernels.color import luma
-
-FORMATS = {
-    "image/jpeg": "JPEG",
-    "image/png": "PNG",
-    "image/webp": "WEBP",
-    "image/gif": "GIF",
-    "image/tiff": "TIFF",
-    "image/bmp": "BMP",
-    "image/avif": "AVIF",
-}
-"""Media type -> Pillow's reader: bytes are opened by the reader of their own type and by no other."""
 
 SRGB = ImageCms.createProfile("sRGB")
 _DAMAGED = (OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError, OverflowError, MemoryError)
@@ -71,12 +61,12 @@ def mask(source: Source, max_pixels: int, width: int, height: int, field: str) -
 @contextmanager
 def _opened(source: Source, max_pixels: int, field: str) -> Iterator[Image.Image]:
     """The picture, its size checked from the header alone, errors of reading as ours."""
-    if source.media_type not in FORMATS:
-        raise InvalidRequest(f"{field} is {source.media_type}; give one of {', '.join(FORMATS)}", field=field)
+    if source.media_type not in PICTURES:
+        raise InvalidRequest(f"{field} is {source.media_type}; give one of {', '.join(PICTURES)}", field=field)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # damaged EXIF harms nobody, and the cap below stands instead of Pillow's
         try:
-            with Image.open(io.BytesIO(source.read()), formats=[FORMATS[source.media_type]]) as image:
+            with Image.open(io.BytesIO(source.read()), formats=[PICTURES[source.media_type]]) as image:
                 if image.width * image.height > max_pixels:
                     raise UndecodableMedia(
                         f"{field} is {image.width}x{image.height}, over the cap of {max_pixels} pixels", field=field

@@ -20,7 +20,9 @@ class CaptionsRequest(Body):
     asset_id: AssetId = Field(description="A video or a sound.")
     language: str | None = Field(None, max_length=16, description="Whisper's code, e.g. `en`; `auto` detects it.")
     model: str | None = Field(None, max_length=64, description="A speech model: `base`, `tiny`, …")
-    backend: str | None = Field(None, max_length=64, description="A speech backend: `whisper_openai`, `stub`.")
+    backend: str | None = Field(
+        None, max_length=64, description="A speech backend: `whisper_openai`, `faster_whisper`, `stub`."
+    )
     task: Literal["transcribe", "translate"] = Field("transcribe", description="`translate` writes English.")
 
 
