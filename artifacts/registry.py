@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import hashlib
+import random
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,10 @@ JSON = dict[str, Any]
 CREATE_ONLY_LIMIT = 64 << 20
 """Bytes up to this are put create-only at their key; larger ones at a key that follows from their content."""
 WINNER_WAIT_S = 5.0
+"""How long the record of whoever put the bytes first is waited for; the record is written from the stored bytes then,
+which is right however slow the winner was: of two equal records the first stands."""
+FIRST_LOOK_S, LAST_LOOK_S = 0.05, 0.8
+"""Between two looks for that record, doubling: many who look all the time would keep the winner from writing it."""
 SCAN = 2000
 """Most records that are read for one page of a listing."""
 
@@ -136,8 +141,9 @@ class Registry:
 
     def find(self, scope: Scope, kind: str, cache_key: str) -> Record | None:
         """The artifact of a computation, if it was made: one GET of a record and a look for its tombstone."""
+        id = _id(kind, cache_key, self._generation(scope, kind, cache_key))  # without a tombstone
         try:
-            return self.artifact(scope, _id(kind, cache_key, self._generation(scope, kind, cache_key)))
+            return Record.from_bytes(self.store.get(keys.record(scope, id)))
         except NotFound:
             return None
 
@@ -227,14 +233,16 @@ class Registry:
 
     def _winner(self, scope: Scope, id: str) -> Record | None:
         """The record of whoever put the bytes first, waited for."""
-        until = time.monotonic() + WINNER_WAIT_S
+        until, pause = time.monotonic() + WINNER_WAIT_S, FIRST_LOOK_S
         while True:
             try:
                 return Record.from_bytes(self.store.get(keys.record(scope, id)))
             except NotFound:
-                if time.monotonic() > until:
+                left = until - time.monotonic()
+                if left <= 0:
                     return None
-                time.sleep(0.05)
+                time.sleep(min(left, pause * random.uniform(0.5, 1)))  # apart from the others who wait  # noqa: S311
+                pause = min(2 * pause, LAST_LOOK_S)
 
     def delete(self, scope: Scope, id: str) -> None:
         """Put the tombstone: from now on the id, and those of its sides, are as absent as ones that never were.

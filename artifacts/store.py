@@ -71,6 +71,7 @@ class Store:
                 self._objects = from_url(url)
             except (ValueError, BaseError) as error:
                 raise UnsuitableStore(f"ARTIFACT_STORE_URL {url!r} cannot be opened: {error}") from None
+        self._folder = f"{self.root}{os.sep}"
         self._synced: set[Path] = set()
         self._probe()
 
@@ -93,7 +94,8 @@ class Store:
         """The bytes; NotFound."""
         if self.root is not None:  # a plain read is six times faster than a trip through the store's own threads
             try:
-                return (self.root / key).read_bytes()
+                with open(f"{self._folder}{key}", "rb") as file:  # noqa: PTH123 (a Path takes longer than the read)
+                    return file.read()
             except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
                 raise NotFound from None
         try:
@@ -103,7 +105,7 @@ class Store:
 
     def exists(self, key: str) -> bool:
         if self.root is not None:
-            return (self.root / key).is_file()
+            return os.path.isfile(f"{self._folder}{key}")  # noqa: PTH113
         try:
             obstore.head(self._objects, key)
         except MISSING:

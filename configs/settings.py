@@ -39,6 +39,11 @@ class Settings(BaseSettings):
     )
     http_host: str = Field("127.0.0.1", description="Where HTTP listens.")
     http_port: int = Field(8000, ge=0, le=65535, description="The port of HTTP.")
+    http_proxy_kind: Literal["default", "haproxy"] = Field(
+        "default",
+        description="What `make serve` puts before the Gateways: Serve's own proxy, or HAProxy, which is faster and "
+        "also listens on ports 8404 and 9101.",
+    )
     log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or text for people.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least level that is logged; DEBUG adds traces, which hold paths and callers' data."

@@ -21,6 +21,14 @@ import yaml
 from configs.settings import load
 
 REFUSED = "RAY_SERVE_THROUGHPUT_OPTIMIZED"
+HAPROXY = "RAY_SERVE_ENABLE_HA_PROXY"
+HAPROXY_FILES = {
+    "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": "haproxy.cfg",
+    "RAY_SERVE_HAPROXY_SOCKET_PATH": "admin.sock",
+    "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": "",
+    "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": "server-state",
+}
+"""What HAProxy keeps in one place a machine unless told otherwise, where two applications would meet."""
 
 
 def read_args(config: Path) -> dict[str, Any]:
@@ -41,6 +49,15 @@ def _application(config: Path) -> dict[str, Any]:
     return found
 
 
+def proxy_environment(kind: str, folder: Path, threads: int) -> dict[str, str]:
+    """The variables that choose the proxy; Serve reads them when it is imported, and every process of Ray inherits
+    them. `folder` is where HAProxy's files go."""
+    if kind != "haproxy":
+        return {}
+    files = {name: str(folder / file) for name, file in HAPROXY_FILES.items()}
+    return files | {HAPROXY: "1", "RAY_SERVE_HAPROXY_NBTHREAD": str(threads)}
+
+
 def launch(config: Path) -> int:
     """Serve until SIGTERM or SIGINT; 0 after a clean end."""
     if os.environ.get(REFUSED, "0") not in ("", "0"):
@@ -50,12 +67,14 @@ def launch(config: Path) -> int:
     settings = load(args)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # explicit, so that other drivers can be told to do the same
+    folder = tempfile.mkdtemp(prefix="mb-")  # short: sockets' paths have a limit of 107 bytes
+    for name, value in proxy_environment(settings.http_proxy_kind, Path(folder), settings.threads).items():
+        os.environ.setdefault(name, value)
     import ray
     from ray import serve
 
     from deployments.app import build
 
-    folder = tempfile.mkdtemp(prefix="mb-")  # short: sockets' paths have a limit of 107 bytes
     state = settings.mattebox_home / "serve.json"
     try:
         ray.init(address="local", _temp_dir=folder, include_dashboard=False, log_to_driver=True)

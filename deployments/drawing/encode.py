@@ -8,6 +8,8 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageCms
 
+from kernels.png import encode_png
+
 COLOR_PROFILE = "sRGB IEC61966-2.1"
 """What meta calls the profile that every output carries."""
 
@@ -38,16 +40,21 @@ def flattened(pixels: np.ndarray, background: tuple[int, int, int]) -> np.ndarra
 
 
 def encode(
-    pixels: np.ndarray, format: str, *, quality: int | None, dpi: int, background: tuple[int, int, int]
+    pixels: np.ndarray,
+    format: str,
+    *,
+    quality: int | None,
+    dpi: int,
+    background: tuple[int, int, int],
+    threads: int = 1,
 ) -> bytes:
-    """uint8 [h, w, 4] straight RGBA as a file. `background` is what JPEG, which has no alpha, is laid on."""
+    """uint8 [h, w, 4] straight RGBA as a file. `background` is what JPEG, which has no alpha, is laid on; `threads` are
+    PNG's, whose bytes do not depend on them."""
     file = io.BytesIO()
     profile = srgb_profile()
     if format == "PNG":
-        opaque = bool((pixels[..., 3] == 255).all())
-        image = Image.fromarray(np.ascontiguousarray(pixels[..., :3]) if opaque else pixels)
-        image.save(file, "PNG", compress_level=1, icc_profile=profile, dpi=(dpi, dpi))
-    elif format == "WEBP":
+        return encode_png(pixels, threads=threads, dpi=dpi, profile=profile)
+    if format == "WEBP":
         Image.fromarray(pixels).save(file, "WEBP", quality=quality, method=2, icc_profile=profile)
     elif format == "JPEG":
         assert quality is not None
@@ -65,11 +72,9 @@ def encode(
     return file.getvalue()
 
 
-def encode_mask(coverage: np.ndarray) -> bytes:
-    """uint8 [h, w] as a PNG of one channel."""
-    file = io.BytesIO()
-    Image.fromarray(coverage).save(file, "PNG", compress_level=6)
-    return file.getvalue()
+def encode_mask(coverage: np.ndarray, threads: int = 1) -> bytes:
+    """uint8 or uint16 [h, w], full scale = selected, as a PNG of one channel."""
+    return encode_png(coverage, threads=threads)
 
 
 __all__ = ["COLOR_PROFILE", "MEDIA_TYPES", "encode", "encode_mask", "flattened", "srgb_profile"]

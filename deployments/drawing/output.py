@@ -16,7 +16,9 @@ JSON = dict[str, Any]
 WHITE = (255, 255, 255)
 
 
-def finished(pixels: np.ndarray, preset_id: str, preset: JSON, max_pixels: int) -> tuple[str, bytes, JSON]:
+def finished(
+    pixels: np.ndarray, preset_id: str, preset: JSON, max_pixels: int, threads: int = 1
+) -> tuple[str, bytes, JSON]:
     """uint8 [h, w, 4] straight RGBA to media type, bytes, and what meta says of them; padded with nothing. Raises
     InvalidRequest over the cap of pixels."""
     row = Preset.model_validate(preset)
@@ -30,7 +32,7 @@ def finished(pixels: np.ndarray, preset_id: str, preset: JSON, max_pixels: int) 
     right = min(layout.x + layout.content_width, layout.width)
     bottom = min(layout.y + layout.content_height, layout.height)
     out[top:bottom, left:right] = scaled[top - layout.y : bottom - layout.y, left - layout.x : right - layout.x]
-    data = encode(out, row.format, quality=row.quality, dpi=row.dpi, background=WHITE)
+    data = encode(out, row.format, quality=row.quality, dpi=row.dpi, background=WHITE, threads=threads)
     meta = {
         "preset_id": preset_id,
         "format": row.format,

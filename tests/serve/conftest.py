@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,19 +42,25 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Started once; its models and compiled kernels are those of MATTEBOX_HOME, its store is its own."""
     store = tmp_path_factory.mktemp("store")
     home = Path(os.environ.get("MATTEBOX_HOME", ROOT / "var")).absolute()
+    with serving(home, store.as_uri(), store / "serve.log") as started:
+        yield started
+
+
+@contextmanager
+def serving(home: Path, store_url: str, log: Path) -> Iterator[Service]:
+    """An application over a store, ended with SIGTERM."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = os.environ | {
         "MATTEBOX_HOME": str(home),
         "MODELS_PATH": str(SHARED / "data" / "models"),
-        "ARTIFACT_STORE_URL": store.as_uri(),
+        "ARTIFACT_STORE_URL": store_url,
         "HTTP_PORT": str(port),
         "RAY_AUTH_MODE": "token",
     }
     subprocess.run([sys.executable, "-m", "deployments", "models"], cwd=ROOT, env=environment, check=True)
     (home / "serve.json").unlink(missing_ok=True)
-    log = store / "serve.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "deployments", "serve"], cwd=ROOT, env=environment, stdout=output, stderr=output

@@ -8,10 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
-from artifacts import Draft, Registry, Scope, Store, keys
+from artifacts import Draft, Record, Registry, Scope, Store, keys
 from artifacts.canonical import cache_key, canonical, is_id, make_id
 from artifacts.errors import InvalidMeta, InvalidScope, MissingScope, NotFound, PrefixViolation, VersionConflict
+from artifacts.registry import WINNER_WAIT_S
 
 ACME = Scope("t_acme", "dev")
 OTHER = Scope("t_other", "dev")
@@ -36,6 +40,35 @@ def test_canonical_json_follows_rfc_8785() -> None:
     # the RFC's own example, section 3.2.3
     value = {"numbers": [333333333.33333329, 1e30, 4.5, 2e-3, 1e-27], "literals": [None, True, False]}
     assert canonical(value) == b'{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27]}'
+
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(1 - 2**53, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
+    max_leaves=12,
+)
+
+
+@given(JSON_VALUES)
+def test_canonical_json_is_the_librarys(value: object) -> None:
+    assert canonical(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), 2**53, -(2**53), b"x", {1: 2}, {"a": [object()]}, "\ud800"]
+)
+def test_what_json_cannot_say_is_refused(value: object) -> None:
+    with pytest.raises(ValueError):
+        canonical(value)
+
+
+@pytest.mark.parametrize("value", [2**53 - 1, 1 - 2**53, 1e-6, 1e-7, 1e21, 1e22, -0.0, 5e-324, 0.1, 1 / 3])
+def test_numbers_at_the_edges_are_written_as_the_library_writes_them(value: float) -> None:
+    assert canonical([value]) == rfc8785.dumps([value])
 
 
 def test_cache_key_is_the_sha256_of_the_canonical_tuple() -> None:
@@ -138,6 +171,42 @@ def test_bytes_of_a_writer_that_died_get_their_record(registry: Registry, monkey
     again = registry.commit(ACME, cache_key=key(), main=mask(b"second, other bytes"))
     assert again.sha256 == hashlib.sha256(b"first").hexdigest()
     assert registry.read(ACME, again) == b"first"
+
+
+def test_a_winner_is_waited_for_within_a_bound_and_without_a_storm_of_looks(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = registry.commit(ACME, cache_key=key(), main=mask())
+    registry.store.delete(keys.record(ACME, record.id))
+    clock, looks, get = [0.0], [0], registry.store.get
+
+    def look(name: str) -> bytes:
+        looks[0] += name == keys.record(ACME, record.id)
+        return get(name)
+
+    monkeypatch.setattr(registry.store, "get", look)
+    monkeypatch.setattr("artifacts.registry.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("artifacts.registry.time.sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    assert registry.commit(ACME, cache_key=key(), main=mask()).sha256 == record.sha256
+    assert clock[0] == pytest.approx(WINNER_WAIT_S)
+    assert looks[0] <= 20
+
+
+def test_a_winner_slower_than_the_wait_leaves_one_record(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("artifacts.registry.WINNER_WAIT_S", 0.1)
+    second: list[Record] = []
+    publish = registry.publish
+
+    def slow(record: Record) -> Record:
+        monkeypatch.setattr(registry, "publish", publish)
+        second.append(registry.commit(ACME, cache_key=key(), main=mask(b"second, other bytes")))
+        return publish(record)
+
+    monkeypatch.setattr(registry, "publish", slow)
+    first = registry.commit(ACME, cache_key=key(), main=mask(b"first"))
+    assert first == second[0] == registry.artifact(ACME, first.id)
+    assert registry.read(ACME, first) == b"first"
+    assert first.sha256 == hashlib.sha256(b"first").hexdigest()
 
 
 def test_large_files_go_to_a_key_that_follows_from_their_content(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
 from typing import Any
 
 from artifacts import Record, Registry
@@ -22,9 +20,9 @@ from deployments.engines.image_core.resolve_selection import resolved_selection
 from deployments.operation import JSON, Context, Operation, Plan
 
 BACKEND = "image_core"
-RENDER_VERSION = "3"
+RENDER_VERSION = "4"
 """Raised whenever the bytes of an equal render change."""
-MASK_VERSION = "2"
+MASK_VERSION = "3"
 
 
 def plan_render(request: ImageRenderRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
@@ -98,21 +96,21 @@ def plan_mask(request: ImageMasksRequest, context: Context, registry: Registry, 
     )
 
 
+HASHED = {name: name.replace("_id", "_sha256") for name in ("asset_id", "artifact_id", "mask_artifact_id")}
+
+
 def _by_content(body: JSON, sha256: dict[str, str]) -> JSON:
     """A copy in which content hashes stand for ids: equal pictures hash equally whatever they are called."""
-    body = copy.deepcopy(body)
-    for part in _parts(body):
-        for name in ("asset_id", "artifact_id", "mask_artifact_id"):
-            if name in part:
-                part[name.replace("_id", "_sha256")] = sha256[part.pop(name)]
-    return body
 
+    def copied(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                HASHED.get(name, name): sha256[item] if name in HASHED else copied(item) for name, item in value.items()
+            }
+        return [copied(item) for item in value] if isinstance(value, list) else value
 
-def _parts(body: Any) -> Iterator[JSON]:
-    if isinstance(body, dict):
-        yield body
-    for value in body.values() if isinstance(body, dict) else body if isinstance(body, list) else ():
-        yield from _parts(value)
+    named: JSON = copied(body)
+    return named
 
 
 def _parent(given: str | None, found: Found) -> str | None:

@@ -14,7 +14,7 @@ from deployments.engines.image_core.selections import coverage
 from deployments.engines.image_core.sources import Pictures, rgba
 from deployments.engines.image_core.stack import Stack
 from deployments.operation import Inputs, Output, Plan, Side, Tools
-from kernels import composite, composite_tree, resample
+from kernels import composite, composite_tree, png, resample
 from kernels import mask as mask_kernels
 from kernels.composite_tree import Node
 
@@ -33,6 +33,7 @@ def render(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
         quality=output["quality"],
         dpi=output["dpi"],
         background=background[:3] if background[3] else WHITE,
+        threads=tools.settings.threads,
     )
     common = {
         "layers_count": len(composition["layers"]),
@@ -67,7 +68,7 @@ def mask(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
         "selection": given["selection"],
         "device": "cpu",
     }
-    return Output("image/png", encode_mask(cover), meta)
+    return Output("image/png", encode_mask(cover, tools.settings.threads), meta)
 
 
 def template(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
@@ -117,6 +118,7 @@ def warm(settings: Settings) -> None:
     composite.warm()
     mask_kernels.polygon_coverage(np.array([[0, 0], [1, 0], [0, 1]], np.float64), 1, 1)
     resample.warm()
+    png.warm()
 
 
 __all__ = ["compose", "mask", "render", "rgba", "template", "warm"]

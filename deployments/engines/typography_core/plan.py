@@ -12,7 +12,7 @@ from deployments.errors import InvalidRequest, UnknownPreset
 from deployments.operation import JSON, Context, Operation, Plan, Warning
 
 BACKEND = "typography_core"
-VERSION = "1"
+VERSION = "2"
 
 
 def plan_render(request: TypographyRenderRequest, context: Context, registry: Registry, settings: Settings) -> Plan:

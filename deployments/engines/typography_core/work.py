@@ -25,7 +25,9 @@ def render(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
     """A `text_render`, and beside it its scene. Raises InvalidRequest over the cap of pixels."""
     scene, cap = plan.parameters["scene"], tools.settings.max_image_pixels
     pixels, metrics = drawn(scene, cap, tools.settings.threads)
-    media_type, data, meta = finished(pixels, plan.parameters["preset_id"], plan.parameters["preset"], cap)
+    media_type, data, meta = finished(
+        pixels, plan.parameters["preset_id"], plan.parameters["preset"], cap, tools.settings.threads
+    )
     layout = {"layout_hash": plan.parameters["layout_hash"]}
     meta |= layout | {"font": scene["font"], "font_sha256": plan.parameters["font_sha256"], "metrics": metrics}
     size = {"width": pixels.shape[1], "height": pixels.shape[0]}
