@@ -121,6 +121,14 @@ def incoming(scope: Scope, upload: str) -> str:
     return f"{scope.prefix}incoming/{_id(upload)}"
 
 
+OPEN_JOBS = "system/jobs/"
+"""The one prefix outside tenants: whoever takes up the jobs of a dead process has to find them."""
+
+
+def open_job(job_id: str) -> str:
+    return f"{OPEN_JOBS}{_id(job_id)}"
+
+
 def check(scope: Scope, key: str) -> str:
     """`key` itself, when it is well-formed and inside the scope; else PrefixViolation."""
     if not key.startswith(scope.prefix) or _FORBIDDEN.search(key):
@@ -137,6 +145,7 @@ def from_uri(scope: Scope, text: str) -> str:
 
 
 __all__ = [
+    "OPEN_JOBS",
     "SOURCE",
     "asset",
     "assets",
@@ -151,6 +160,7 @@ __all__ = [
     "incoming",
     "link",
     "links",
+    "open_job",
     "record",
     "records",
     "source",

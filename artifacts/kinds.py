@@ -47,6 +47,7 @@ KINDS: Mapping[str, Kind] = {
     "image_composition": Kind(
         "composition", _JSON, {"width": int, "height": int, "layers_count": int, "composition_hash": str}
     ),
+    "image_template": Kind("template", _JSON, {"width": int, "height": int, "layers_count": int, "slots": list}),
     "image_render": Kind(
         "image",
         _PICTURES,

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
+
+from artifacts.scope import Scope
 
 JSON = dict[str, Any]
 SCHEMA_VERSION = 1
@@ -69,8 +73,9 @@ class Record(_Stored):
     """For a side artifact, the id of the one that it was made beside and is deleted with."""
 
     def public(self) -> JSON:
-        """The wire's Artifact: everything but the scope, which the caller knows, and our own bookkeeping."""
-        hidden = ("tenant", "env", "main")
+        """The wire's Artifact: everything but the scope, which the caller knows, and our own bookkeeping. Times that
+        it has not are left out."""
+        hidden = {"tenant", "env", "main"} | {key for key in ("start_ms", "end_ms") if getattr(self, key) is None}
         return {key: value for key, value in asdict(self).items() if key not in hidden}
 
 
@@ -90,4 +95,50 @@ class Draft:
     """Of a side that the main artifact was made from, e.g. `composition`: it is named among the main's inputs."""
 
 
-__all__ = ["Asset", "Draft", "Record"]
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """Where an artifact's bytes lie in the store, and what they are."""
+
+    uri: str
+    sha256: str
+    size_bytes: int
+
+
+def record_of(
+    scope: Scope,
+    id: str,
+    draft: Draft,
+    laid: Laid,
+    *,
+    parent: str | None,
+    inputs: Sequence[JSON] = (),
+    main: str | None = None,
+    origin: str = "computed",
+) -> Record:
+    """What is stored about an artifact: the one place where a record is made."""
+    return Record(
+        id=id,
+        kind=draft.kind,
+        tenant=scope.tenant,
+        env=scope.env,
+        parent_asset_id=parent,
+        uri=laid.uri,
+        sha256=laid.sha256,
+        size_bytes=laid.size_bytes,
+        media_type=draft.media_type,
+        created_at=now(),
+        inputs=[dict(item) for item in inputs],
+        origin=origin,
+        meta=dict(draft.meta),
+        start_ms=draft.start_ms,
+        end_ms=draft.end_ms,
+        main=main,
+    )
+
+
+def now() -> str:
+    """UTC, ISO 8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+__all__ = ["Asset", "Draft", "Laid", "Record", "now", "record_of"]

@@ -9,8 +9,8 @@ from artifacts import keys
 from artifacts.canonical import make_id
 from artifacts.errors import Conflict, NotFound, PrefixViolation
 from artifacts.kinds import check_meta, kind_of
-from artifacts.records import Asset, Record
-from artifacts.registry import Registry, now
+from artifacts.records import Asset, Draft, Laid, Record, record_of
+from artifacts.registry import Registry
 from artifacts.scope import Scope
 
 JSON = dict[str, Any]
@@ -40,20 +40,8 @@ def register(
         target = keys.content(scope, parent, kind, id, keys.extension(media_type), folder=folder)
         registry.store.move(key, target)
         key = target
-    made = Record(
-        id=id,
-        kind=kind,
-        tenant=scope.tenant,
-        env=scope.env,
-        parent_asset_id=parent,
-        uri=keys.uri(key),
-        sha256=sha256,
-        size_bytes=size,
-        media_type=media_type,
-        created_at=now(),
-        origin="registered",
-        meta=dict(meta),
-    )
+    draft = Draft("", kind, media_type, b"", meta)
+    made = record_of(scope, id, draft, Laid(keys.uri(key), sha256, size), parent=parent, origin="registered")
     return registry.publish(made), False
 
 

@@ -7,7 +7,6 @@ import hashlib
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from artifacts.canonical import make_id
 from artifacts.documents import Documents
 from artifacts.errors import Conflict, NotFound
 from artifacts.kinds import check_meta, kind_of
-from artifacts.records import Asset, Draft, Record
+from artifacts.records import Asset, Draft, Laid, Record, now, record_of
 from artifacts.scope import Scope
 from artifacts.store import Store, Upload
 
@@ -206,25 +205,8 @@ class Registry:
             assert isinstance(draft.data, Path)
             key = key.removesuffix(ext) + f"{sha256}.{ext}"
             self.store.create_from(key, draft.data)
-        return self.publish(
-            Record(
-                id=id,
-                kind=draft.kind,
-                tenant=scope.tenant,
-                env=scope.env,
-                parent_asset_id=parent,
-                uri=keys.uri(key),
-                sha256=sha256,
-                size_bytes=size,
-                media_type=draft.media_type,
-                created_at=now(),
-                inputs=[dict(item) for item in inputs],
-                meta=dict(draft.meta),
-                start_ms=draft.start_ms,
-                end_ms=draft.end_ms,
-                main=main,
-            )
-        )
+        laid = Laid(keys.uri(key), sha256, size)
+        return self.publish(record_of(scope, id, draft, laid, parent=parent, inputs=inputs, main=main))
 
     def publish(self, record: Record) -> Record:
         """Links, then the record, whose bytes are there; of several writers the first wins.
@@ -345,9 +327,4 @@ def _sha256(data: bytes | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def now() -> str:
-    """UTC, ISO 8601, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-__all__ = ["Registry", "now"]
+__all__ = ["Registry"]

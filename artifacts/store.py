@@ -16,6 +16,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlparse
@@ -29,7 +30,7 @@ from obstore.exceptions import (
     NotSupportedError,
     PreconditionError,
 )
-from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
+from obstore.store import AzureStore, GCSStore, LocalStore, MemoryStore, ObjectStore, S3Store, from_url
 
 from artifacts.errors import NotFound, UnsuitableStore, VersionConflict
 
@@ -120,6 +121,12 @@ class Store:
         result = await obstore.get_async(self._objects, key, options={"range": (start, end)})
         async for chunk in result.stream(min_chunk_size=CHUNK):
             yield bytes(chunk)
+
+    def sign(self, key: str, seconds: int) -> str | None:
+        """An address that gives the bytes to whoever has it, for so long; None where the store signs none."""
+        if not isinstance(self._objects, (S3Store, GCSStore, AzureStore)):
+            return None
+        return str(obstore.sign(self._objects, "GET", key, timedelta(seconds=seconds)))
 
     def keys(self, prefix: str) -> Iterator[str]:
         for batch in obstore.list(self._objects, prefix):

@@ -54,6 +54,17 @@ class Settings(BaseSettings):
     max_requests_per_tenant: int = Field(
         64, ge=1, description="Requests of one tenant in flight in one Gateway; those over it are answered 429."
     )
+    max_running_jobs: int = Field(8, ge=1, description="Jobs of one tenant that are dispatched at a time.")
+    max_queued_jobs: int = Field(
+        100, ge=1, description="Jobs of one tenant that wait behind those; those over it are answered 429."
+    )
+    webhook_hosts: str = Field(
+        "", description="Hosts that may be told of a job's end, with commas; `host:port` for another port than 443."
+    )
+    webhook_secret: str = Field(
+        "",
+        description="Signs what they are sent (HMAC-SHA256). Webhooks are off while this or WEBHOOK_HOSTS is empty.",
+    )
     max_upload_bytes: int = Field(2 * GIB, ge=1, description="Largest upload.")
     max_body_bytes: int = Field(8 * MIB, ge=1, description="Largest JSON body.")
     max_image_pixels: int = Field(100_000_000, ge=1, description="Most pixels of a picture, read or made.")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 JSON = dict[str, Any]
 Cache = Literal["hit", "miss"]
+MediaKind = Literal["image", "video", "audio"]
 
 
 class Answer(BaseModel):
@@ -53,7 +54,7 @@ class Asset(Answer):
     """An upload."""
 
     id: str
-    kind: Literal["image", "video", "audio"]
+    kind: MediaKind
     media_type: str
     size_bytes: int
     sha256: str
@@ -136,6 +137,13 @@ class Registered(Made, Artifact):
     """An artifact of the caller's own bytes."""
 
 
+class Cost(Answer):
+    """What a job takes."""
+
+    seconds: float = Field(ge=0)
+    bytes: int = Field(ge=0)
+
+
 class Deleted(Answer):
     id: str
     deleted: Literal[True]
@@ -153,13 +161,16 @@ __all__ = [
     "AssetAndArtifacts",
     "Assets",
     "Cache",
+    "Cost",
     "Deleted",
     "DeletedAsset",
     "Error",
     "Input",
+    "Kind",
     "Kinds",
     "Lineage",
     "Made",
+    "MediaKind",
     "Registered",
     "Told",
 ]

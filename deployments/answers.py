@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from deployments.answer import JSON, Answer, Cache, Made
+from deployments.answer import JSON, Answer, Cache, Cost, Made
 from deployments.engines.video_captions.models import Cue
 from deployments.engines.video_mask.models import VideoMask
 from deployments.engines.video_regions.models import RegionSummary
@@ -29,6 +29,17 @@ class ImageMask(Made):
     uri: str
     width: int
     height: int
+    meta: JSON
+
+
+class ImageTemplate(Made):
+    artifact_id: str
+    template_id: str = Field(description="The same id, under the name that POST /image/render-from-template takes.")
+    uri: str
+    name: str | None
+    width: int
+    height: int
+    slots: dict[str, JSON]
     meta: JSON
 
 
@@ -134,6 +145,7 @@ class Step(Answer):
 
 class RenderDryRun(RenderPlan):
     steps: list[Step]
+    estimate: Cost | None = None
 
 
 class StoredTrack(Answer):
@@ -174,6 +186,8 @@ ANSWERS: Mapping[str, type[Answer]] = {
     "image_render": ImageRender,
     "image_masks": ImageMask,
     "image_batch_render": ImageBatch,
+    "image_templates": ImageTemplate,
+    "image_render_from_template": ImageRender,
     "typography_render": TextRender,
     "vector_scenes": Drawing,
     "vector_render": Drawing,

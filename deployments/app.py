@@ -9,14 +9,14 @@ from ray import serve
 from ray.serve import Application
 
 from configs.settings import load
-from deployments.replicas.serve import Faces, Gateway, Worker
+from deployments.replicas.serve import Faces, Gateway, JobsFace, Worker
 
 REQUESTS = 64
 """Calls that a replica takes at a time; the slots of its host bound the work itself."""
 
 
 def build(args: dict[str, Any], deployments: Sequence[Mapping[str, Any]] = ()) -> Application:
-    """The graph: Gateway -> Imaging, Speech, Video -> Faces. `args` are settings; the environment wins over them.
+    """The graph: Gateway, Jobs -> Imaging, Speech, Video -> Faces. `args` are settings; the environment wins over them.
 
     `deployments` are rows of a Serve config's list of that name, for a caller that is not Serve itself: each option
     there wins over the one here.
@@ -43,7 +43,8 @@ def build(args: dict[str, Any], deployments: Sequence[Mapping[str, Any]] = ()) -
     speech = deploy(Worker, "Speech", 0.3).bind(settings, 1)
     video = deploy(Worker, "Video", 0.3).bind(settings, 1, faces)
     handles = {"Imaging": imaging, "Speech": speech, "Video": video}
-    gateway = deploy(Gateway, "Gateway", 0.2, 4 * REQUESTS).bind(settings, handles)
+    jobs = deploy(JobsFace, "Jobs", 0.1).bind(settings, handles)
+    gateway = deploy(Gateway, "Gateway", 0.2, 4 * REQUESTS).bind(settings, handles | {"Jobs": jobs})
     if chosen:
         raise ValueError(f"the Serve config sets options of {', '.join(sorted(chosen))}, which are no deployments here")
     return gateway

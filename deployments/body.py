@@ -57,10 +57,18 @@ async def read_json(call: Call) -> JSON:
 
 def parse(data: bytes) -> JSON:
     """A JSON object whose depth, count, numbers and strings lie within their caps; InvalidRequest otherwise."""
+    body = parse_value(data, MAX_VALUES)
+    if not isinstance(body, dict):
+        raise InvalidRequest("the body must be a JSON object")
+    return body
+
+
+def parse_value(data: bytes, most: int) -> Any:
+    """Any JSON value, of at most so many values; InvalidRequest for one beyond a cap."""
     skeleton = STRING.sub(b"", data)
     opened = skeleton.count(b"[") + skeleton.count(b"{")
-    if opened + skeleton.count(b",") > MAX_VALUES:
-        raise InvalidRequest(f"the body holds more than {MAX_VALUES} values")
+    if opened + skeleton.count(b",") > most:
+        raise InvalidRequest(f"the body holds more than {most} values")
     if _depth(skeleton) > MAX_DEPTH:
         raise InvalidRequest(f"the body is nested deeper than {MAX_DEPTH} levels")
     try:
@@ -68,8 +76,6 @@ def parse(data: bytes) -> JSON:
         body = json.loads(text, parse_constant=_refuse_constant, parse_int=_integer, parse_float=_number)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise InvalidRequest("the body must be a JSON object")
     _check_strings(body, "")
     return body
 
@@ -150,5 +156,6 @@ __all__ = [
     "Body",
     "check_body",
     "parse",
+    "parse_value",
     "read_json",
 ]

@@ -1,16 +1,23 @@
-"""The command line. Each command is a row of COMMANDS."""
+"""The command line: an operator's commands, rows of COMMANDS, and a caller's, rows of client/table.py."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
 from configs import settings as configuration
+from deployments.client import actions, show
+from deployments.client.service import Caller, Refused, Service
+from deployments.client.table import ROWS, Row
+
+if TYPE_CHECKING:
+    import httpx
 
 SERVE_CONFIG = Path(__file__).resolve().parent.parent / "serve_config.yaml"
 
@@ -92,7 +99,20 @@ COMMANDS: dict[str, Command] = {
 }
 
 
-def main(arguments: list[str]) -> int:
+CALLER: tuple[Option, ...] = (
+    ("--url", {"default": os.environ.get("MATTEBOX_URL", "http://127.0.0.1:8000"), "help": "MATTEBOX_URL"}),
+    ("--tenant", {"default": os.environ.get("MATTEBOX_TENANT", "t_me"), "help": "MATTEBOX_TENANT; t_me"}),
+    ("--env", {"default": os.environ.get("MATTEBOX_ENV", "dev"), "help": "MATTEBOX_ENV; dev"}),
+    ("--key", {"default": os.environ.get("MATTEBOX_KEY", ""), "help": "an API key; better in MATTEBOX_KEY"}),
+    JSON_OPTION,
+)
+"""Of every command that asks the service."""
+INTERRUPTED = 130
+
+
+def main(arguments: list[str], http: httpx.Client | None = None) -> int:
+    """Run a command: 0, 1 where the service refuses, 2 for a wrong command line. `http`: see client.Service."""
+    chosen = next((word for word in arguments if not word.startswith("-")), "")
     parser = argparse.ArgumentParser(prog="python -m deployments", description="mattebox")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, row in COMMANDS.items():
@@ -102,13 +122,55 @@ def main(arguments: list[str]) -> int:
         command.add_argument(
             "--config", type=Path, default=SERVE_CONFIG, help="the Serve config whose args are settings"
         )
+    for name, asked in ROWS.items():
+        command = commands.add_parser(name, help=f"{asked.summary} (asks the service)")
+        for flag, how in _options(asked) if name == chosen else ():
+            command.add_argument(flag, **how)
     options = parser.parse_args(arguments)
+    if options.command in ROWS:
+        return _ask(ROWS[options.command], options, http)
     try:
         return COMMANDS[options.command].run(options)
     except ValidationError as error:
         for line in configuration.explain(error):
             print(line, file=sys.stderr)
         return 2
+
+
+def _options(row: Row) -> list[Option]:
+    """A client command's: its own, or those of its operation's request."""
+    if not row.operation:
+        return [*row.options, *CALLER]
+    from deployments.client.options import options_of
+    from deployments.operations import OPERATIONS
+
+    operation = OPERATIONS[row.operation]
+    subject = ("subject", {"metavar": " | ".join(row.subjects).upper(), "help": actions.told(row.subjects)})
+    made = [*options_of(operation.request, tuple(row.subjects.values()))]
+    made += [actions.SAVE] if row.artifact else []
+    made += [("--dry-run", {"action": "store_true", "help": "show the plan"})] if operation.preview else []
+    return [subject, *made, *CALLER]
+
+
+def _ask(row: Row, given: argparse.Namespace, http: httpx.Client | None) -> int:
+    try:
+        service = Service(Caller(given.url, given.tenant, given.env, given.key), http)
+        if row.run:
+            row.run(given, service)
+            return 0
+        from deployments.client.options import request_of
+        from deployments.operations import OPERATIONS
+
+        operation = OPERATIONS[row.operation]
+        request = request_of(operation.request, given)
+        request |= actions.subject(given.subject, row.subjects, service)
+        actions.operate(row, operation, request, given, service)
+    except Refused as error:
+        show.refusal(error, as_json=given.json)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
 
 
 __all__ = ["COMMANDS", "main"]

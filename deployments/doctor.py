@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import partial
 from typing import NamedTuple
@@ -17,15 +17,10 @@ from artifacts.sweep import gc
 from configs.fonts import font_path, fonts
 from configs.models import Models
 from configs.settings import Settings
+from deployments.engines.video_captions.backends import BACKENDS as SPEECH
+from deployments.engines.video_regions.models import DETECTORS
 
 ENCODERS = ("libx264", "libx265", "libsvtav1", "libvpx-vp9", "aac", "libopus", "h264_nvenc", "hevc_nvenc")
-BACKENDS = {
-    "opencv_face_detector": "cv2",
-    "centerface": "cv2",
-    "whisper_openai": "whisper",
-    "faster_whisper": "faster_whisper",
-}
-"""Backend -> the package that it needs."""
 
 
 class Finding(NamedTuple):
@@ -34,11 +29,13 @@ class Finding(NamedTuple):
     what: str
     works: bool
     said: str
+    cure: str = ""
+    """What to do where it does not work."""
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """What works here: store, GPU, encoders, backends, weights, fonts."""
-    return [line for look in (_store, _gpu, _encoders, _backends, _weights, _fonts) for line in look(settings)]
+    """What works here: store, GPU, encoders, backends with their weights, fonts."""
+    return [line for look in (_store, _gpu, _encoders, _detectors, _speech, _fonts) for line in look(settings)]
 
 
 def run(settings: Settings, *, fsck: bool, as_json: bool) -> int:
@@ -48,7 +45,9 @@ def run(settings: Settings, *, fsck: bool, as_json: bool) -> int:
     failed = any(line.what == "store" and not line.works for line in found)
     if not as_json:
         for line in found:
-            print(f"{'ok ' if line.works else 'no '} {line.what}: {line.said}")
+            print(f"{'ok' if line.works else 'no'}  {line.what}: {line.said}")
+            if line.cure and not line.works:
+                print(f"    -> {line.cure}")
     if fsck and not failed:
         checked = check_store(Registry(Store(settings.store_url)))
         report["fsck"] = asdict(checked)
@@ -80,20 +79,31 @@ def _store(settings: Settings) -> list[Finding]:
     try:
         Store(settings.store_url)
     except (RegistryError, OSError) as error:
-        return [Finding("store", False, str(error))]
+        cure = "set ARTIFACT_STORE_URL to a store that this machine may write, or MATTEBOX_HOME to an absolute folder"
+        return [Finding("store", False, str(error), cure)]
     return [Finding("store", True, settings.store_url)]
 
 
 def _gpu(settings: Settings) -> list[Finding]:
     import torch
 
-    found = torch.cuda.is_available()
-    name = torch.cuda.get_device_name(0) if found else "none that torch can use; everything runs on the CPU"
-    return [Finding("GPU", found, name)]
+    if torch.cuda.is_available():
+        return [Finding("GPU", True, torch.cuda.get_device_name(0))]
+    built = torch.version.cuda
+    cure = (
+        "install a driver for CUDA"
+        if built
+        else "make clean, then make install without TORCH_INDEX: this torch is a CPU build"
+    )
+    return [Finding("GPU", False, "none that torch can use; everything runs on the CPU", f"if there is one: {cure}")]
 
 
 def _encoders(settings: Settings) -> list[Finding]:
-    return [_tried(f"encoder {name}", partial(_encoder, name)) for name in ENCODERS]
+    nvenc = "it takes a GPU with an encoder, which data-centre GPUs often lack; libx264 does without"
+    return [
+        _tried(f"encoder {name}", partial(_encoder, name), nvenc if name.endswith("_nvenc") else "make install")
+        for name in ENCODERS
+    ]
 
 
 def _encoder(name: str) -> str:
@@ -107,33 +117,47 @@ def _encoder(name: str) -> str:
     return name
 
 
-def _backends(settings: Settings) -> list[Finding]:
+def _detectors(settings: Settings) -> list[Finding]:
     return [
-        Finding(f"backend {name}", importlib.util.find_spec(package) is not None, f"needs the package {package}")
-        for name, package in BACKENDS.items()
+        _backend(name, ("cv2",), "make install", (row.model,), settings)
+        for name, row in DETECTORS.items()
+        if row.model != "stub"
     ]
 
 
-def _weights(settings: Settings) -> list[Finding]:
-    """Which weights lie here already; nothing is fetched."""
+def _speech(settings: Settings) -> list[Finding]:
+    model = Models(settings).named("speech", settings.video_captions_model).name
+    return [
+        _backend(f"{name} ({model})", row.requires, row.install, row.rows(model), settings)
+        for name, row in SPEECH.items()
+        if row.open
+    ]
+
+
+def _backend(name: str, packages: Iterable[str], install: str, weights: Iterable[str], settings: Settings) -> Finding:
+    """Whether a backend's packages and weights lie here; nothing is fetched."""
+    what = f"backend {name}"
+    absent = [package for package in packages if importlib.util.find_spec(package) is None]
+    if absent:
+        return Finding(what, False, f"{', '.join(absent)} is not installed", install)
+    models = Models(settings)
     places = [*settings.models_folders, settings.models_home]
-    found = []
-    for row in Models(settings).rows():
-        here = next((folder for folder in places if (folder / row.target).is_file()), None)
-        said = str(here) if here else "not here yet: fetched on first use, or by `make models`"
-        found.append(Finding(f"weights {row.name}", here is not None, said))
-    return found
+    missing = [row.name for row in map(models.row, weights) if not any((at / row.target).is_file() for at in places)]
+    if missing:
+        said = f"its weights are not here yet ({', '.join(missing)})"
+        return Finding(what, False, said, "fetched on first use; `make models` fetches what the defaults need")
+    return Finding(what, True, "packages and weights are here")
 
 
 def _fonts(settings: Settings) -> list[Finding]:
-    return [_tried(f"font {name}", partial(font_path, name)) for name in fonts()]
+    return [_tried(f"font {name}", partial(font_path, name), "make install") for name in fonts()]
 
 
-def _tried(what: str, look: Callable[[], object]) -> Finding:
+def _tried(what: str, look: Callable[[], object], cure: str) -> Finding:
     try:
         return Finding(what, True, str(look()))
     except Exception as error:
-        return Finding(what, False, f"{type(error).__name__}: {error}")
+        return Finding(what, False, f"{type(error).__name__}: {error}", cure)
 
 
 __all__ = ["Finding", "collect", "examine", "run"]

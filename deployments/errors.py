@@ -10,6 +10,7 @@ AppError
 ├── Unauthorized          no API key, or one that is not known
 ├── Forbidden             the API key is for another scope, or lacks the right
 ├── RemoteFetchOff        media is not fetched from addresses here
+├── WebhooksOff           nobody is told of a job's end here
 ├── PrefixViolation       a key outside the caller's own prefix
 ├── ScopeMismatch         the body names another scope than the headers
 ├── EnvNotServed          this process does not serve that env
@@ -30,6 +31,7 @@ AppError
 ├── InputCrashedWorker    the worker died twice while working on this input
 ├── BackendUnavailable    a dependency or its weights are missing
 ├── Busy                  over a limit; try again later
+├── NotReady              a deployment does not answer yet
 ├── WorkerLost            the replica died during the work, twice
 └── Internal              a fault of ours
 """
@@ -144,6 +146,12 @@ class RemoteFetchOff(AppError):
     code, status = "remote_fetch_off", 403
 
 
+class WebhooksOff(AppError):
+    """Nobody is told of a job's end here; the message names the settings."""
+
+    code, status = "webhooks_off", 403
+
+
 class NotFound(AppError):
     """Nothing with that id in the caller's scope."""
 
@@ -250,6 +258,13 @@ class Internal(AppError):
     """A fault of ours."""
 
 
+class NotReady(AppError):
+    """A deployment does not answer yet, or not any more; ask again in a second."""
+
+    code, status = "not_ready", 503
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
+
+
 class WorkerLost(AppError):
     """The replica died during the work, and again when it was repeated."""
 
@@ -328,9 +343,9 @@ def envelope(error: AppError, request_id: str) -> JSON:
     }
 
 
-def to_wire(error: BaseException, request_id: str) -> RuntimeError:
-    """A builtin with a dict: what a job without our code can read (spec §2)."""
-    return RuntimeError(envelope(as_app_error(error), request_id))
+def to_wire(error: BaseException, request_id: str, body: Any = None) -> RuntimeError:
+    """A builtin with a dict: what a job without our code can read (spec §2). `body`: the request, for as_app_error."""
+    return RuntimeError(envelope(as_app_error(error, body), request_id))
 
 
 def from_wire(error: BaseException) -> AppError | None:

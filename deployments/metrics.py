@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+
+if TYPE_CHECKING:
+    from artifacts import Record
 
 COMPUTATIONS = Counter("mattebox_computations", "Calls of an operation's work that ended well.", ["operation"])
 REQUESTS = Counter(
@@ -16,10 +22,30 @@ SECONDS = Histogram(
 )
 REFUSED = Counter("mattebox_refused", "Requests refused at the door, by the code of their error.", ["code"])
 
+UNDERWAY = Gauge("mattebox_underway", "Computations that this Gateway waits for, queued or running.", ["operation"])
+BYTES = Counter("mattebox_made_bytes", "Bytes of the artifacts that an operation's work made.", ["operation"])
+STUBS = Counter("mattebox_stubs", "Artifacts made by a stub, for want of weights or a dependency.", ["operation"])
+FALLBACKS = Counter("mattebox_fallbacks", "Artifacts made on another device than was asked for.", ["operation"])
+
+
+def computed(operation: str, record: Record) -> None:
+    """Count a work that ended well by what it made."""
+    COMPUTATIONS.labels(operation).inc()
+    BYTES.labels(operation).inc(record.size_bytes)
+    if record.meta.get("stub"):
+        STUBS.labels(operation).inc()
+    if record.meta.get("device_requested"):
+        FALLBACKS.labels(operation).inc()
+
+
+def underway(operation: str) -> AbstractContextManager[None]:
+    """Counts a computation while it is waited for."""
+    return UNDERWAY.labels(operation).track_inprogress()
+
 
 def exposition() -> tuple[bytes, str]:
     """The text that Prometheus reads, and its media type."""
     return generate_latest(), CONTENT_TYPE_LATEST
 
 
-__all__ = ["COMPUTATIONS", "REFUSED", "REQUESTS", "SECONDS", "exposition"]
+__all__ = ["COMPUTATIONS", "REFUSED", "REQUESTS", "SECONDS", "computed", "exposition", "underway"]

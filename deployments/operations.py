@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from deployments import crashes, metrics
 from deployments.dispatch import Dispatch, back, is_lost
 from deployments.engines.image_core.batch import BATCH
 from deployments.engines.image_core.plan import OPERATIONS as IMAGE_CORE
+from deployments.engines.image_core.templates import TEMPLATES
 from deployments.engines.typography_core.plan import OPERATION as TYPOGRAPHY
 from deployments.engines.vector_core.plan import OPERATIONS as VECTOR_CORE
 from deployments.engines.video_anonymise.plan import OPERATION as VIDEO_ANONYMISE
@@ -26,7 +28,9 @@ from deployments.engines.video_regions.plan import OPERATION as VIDEO_REGIONS
 from deployments.engines.video_render.plan import OPERATION as VIDEO_RENDER
 from deployments.engines.video_visual_meta.plan import OPERATION as VIDEO_VISUAL_META
 from deployments.engines.video_visual_meta.reframe import OPERATION as VIDEO_REFRAME
-from deployments.errors import AppError, InputCrashedWorker, WorkerLost, as_app_error
+from deployments.errors import AppError, Busy, InputCrashedWorker, WorkerLost, as_app_error
+from deployments.jobs import job, pace
+from deployments.jobs.job import Order
 from deployments.jobs.runs import Jobs, Joined, Result
 from deployments.operation import JSON, Context, Input, Operation, Plan, Report, Warning
 from deployments.waiting import following
@@ -36,6 +40,7 @@ OPERATIONS: Mapping[str, Operation] = {
     for row in (
         *IMAGE_CORE,
         BATCH,
+        *TEMPLATES,
         TYPOGRAPHY,
         *VECTOR_CORE,
         VIDEO_REGIONS,
@@ -55,6 +60,12 @@ PROBED_BY: Mapping[str, str] = {"image": "Imaging", "video": "Video", "audio": "
 
 
 READY_S = 3.0
+JOB_RETURN_S = 120.0
+"""How long a job waits for a lost replica: nobody's connection depends on it."""
+SAME_PLACE = 0.05
+"""Two deaths closer than this share of a job's progress happened at the same place."""
+MOST_DEATHS = 6
+"""A job that lost so many workers is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,7 @@ class Runner:
         self.registry = registry
         self.settings = settings
         self.operations = operations
-        self.jobs = Jobs(registry)
+        self.jobs = Jobs(registry, settings, self._finish_job)
         self._dispatch = dispatch
         self._flights: dict[str, Flight] = {}
 
@@ -106,27 +117,44 @@ class Runner:
         metrics.REQUESTS.labels(name, answer["cache"]).inc()
         return answer
 
-    async def begin(self, name: str, request: JSON | BaseModel, context: Context) -> JSON | Joined:
-        """A long operation's job, not waited for; its answer where everything that it makes is there already."""
-        begun = await self._begin(name, request, context)
+    async def begin(
+        self, name: str, request: JSON | BaseModel, context: Context, webhook: str | None = None
+    ) -> JSON | Joined:
+        """A long operation's job, not waited for; its answer where everything that it makes is there already.
+
+        `webhook` is an https address that is told of the job's end (jobs/webhooks.py).
+        """
+        begun = await self._begin(name, request, context, webhook)
         if isinstance(begun, Joined):
             metrics.REQUESTS.labels(name, "miss").inc()
         return begun
 
-    async def _begin(self, name: str, request: JSON | BaseModel, context: Context) -> JSON | Joined:
+    async def _begin(
+        self, name: str, request: JSON | BaseModel, context: Context, webhook: str | None = None
+    ) -> JSON | Joined:
         operation = self.operations[name]
         try:
+            webhook = self.jobs.webhooks.check(webhook) if webhook else None
             plan = await self._plan(operation, request, context)
             if operation.long and await self._found(operation, plan, context) is None:
-                return await self.jobs.join(
-                    plan, context.request_id, lambda report: self._finish(operation, plan, context, report)
-                )
+                estimate = await self._light(pace.estimate, self.registry, plan)
+                return await self.jobs.join(Order(plan, context, webhook, estimate))
             answer = (await self._finish(operation, plan, context, None)).answer
         except Exception as error:
             metrics.REQUESTS.labels(name, "error").inc()
             raise as_app_error(error, request) from error
         metrics.REQUESTS.labels(name, answer["cache"]).inc()
         return answer
+
+    async def _finish_job(self, plan: Plan, context: Context, report: Report | None) -> Result:
+        """A job's part: also of one that another process planned."""
+        began = time.monotonic()
+        operation = self.operations[plan.operation]
+        result = await self._finish(operation, plan, context, report)
+        if report and result.answer["cache"] == "miss":
+            seconds = time.monotonic() - began
+            await self._light(pace.learn, self.registry, plan, seconds, result.size_bytes)
+        return result
 
     async def _finish(self, operation: Operation, plan: Plan, context: Context, report: Report | None) -> Result:
         """Do what is planned, needs first."""
@@ -135,13 +163,14 @@ class Runner:
             answer, changed = await self._light(operation.act, plan, self.registry, self.settings)
             hit, warnings = not changed, plan.warnings
             ids = tuple(item.id for item in plan.inputs if not item.id.startswith("asset_"))
+            size = 0
         else:
             made = await self._make(operation, plan, context, report)
             assert operation.answer
             answer = await self._light(operation.answer, made.plan, made.record, self.registry)
-            hit, warnings, ids = made.hit, made.warnings, (made.record.id,)
+            hit, warnings, ids, size = made.hit, made.warnings, (made.record.id,), made.record.size_bytes
         said = {"cache": "hit" if hit else "miss", "warnings": [item.json() for item in warnings]}
-        return Result(answer | said, ids)
+        return Result(answer | said, ids, size)
 
     async def make(self, name: str, request: JSON | BaseModel, context: Context, report: Report | None = None) -> Made:
         """The operation's artifact: found, or computed by whoever asks first."""
@@ -165,17 +194,19 @@ class Runner:
         operation = self.operations[name]
         assert operation.preview
         try:
-            plan = await self._plan(operation, request, context)
+            plan = await self._settled(operation, await self._plan(operation, request, context))
             steps = [await self._step(self.operations[need.operation], need.request, context) for need in plan.needs]
             found = not plan.needs and await self._light(self.registry.find, plan.scope, plan.kind, plan.cache_key)
             steps.append({"operation": name, "cache": "hit" if found else "miss"})
             preview = await self._light(operation.preview, plan, self.registry)
+            estimate = None if found else await self._light(pace.estimate, self.registry, plan)
         except Exception as error:
             raise as_app_error(error, request) from error
         return preview | {
             "cache": "hit" if found else "miss",
             "steps": steps,
             "warnings": [item.json() for item in plan.warnings],
+            **({"estimate": estimate} if estimate and "estimate" not in preview else {}),
         }
 
     async def ready(self) -> bool:
@@ -202,9 +233,21 @@ class Runner:
         return found
 
     async def _step(self, operation: Operation, request: JSON, context: Context) -> JSON:
-        plan = await self._plan(operation, request, context)
+        plan = await self._settled(operation, await self._plan(operation, request, context))
         found = not plan.needs and await self._light(self.registry.find, plan.scope, plan.kind, plan.cache_key)
         return {"operation": operation.name, "cache": "hit" if found else "miss"}
+
+    async def _settled(self, operation: Operation, plan: Plan) -> Plan:
+        """The plan as its replica would do it, which alone knows what is missing there; as planned where none answers
+        within READY_S. Raises BackendUnavailable, as the run would."""
+        if not operation.settle or plan.needs:
+            return plan
+        try:
+            async with asyncio.timeout(READY_S):
+                settled: Plan = await self._dispatch.call(operation.deployment, "settle", plan)
+        except (TimeoutError, WorkerLost, Busy):
+            return plan
+        return settled
 
     async def _plan(self, operation: Operation, request: JSON | BaseModel, context: Context) -> Plan:
         model = request if isinstance(request, BaseModel) else operation.request.model_validate(request)
@@ -276,25 +319,44 @@ class Runner:
             del self._flights[key]
 
     async def _compute(self, operation: Operation, plan: Plan, request_id: str, report: Report | None) -> Made:
-        """The work, repeated once where its worker died. Raises InputCrashedWorker when it was this work both times."""
-        await self._light(crashes.refuse, self.registry, plan)
+        """The work, counted while it is under way."""
+        with metrics.underway(operation.name):
+            return await self._computed(operation, plan, request_id, report)
+
+    async def _computed(self, operation: Operation, plan: Plan, request_id: str, report: Report | None) -> Made:
+        """The work, repeated where its worker died: a request's once, a job's until it is done or found guilty.
+
+        A suspect that dies begun is guilty (crashes.py), unless its job had come to another place when it died before:
+        then it was the worker's bad luck twice. Raises InputCrashedWorker, WorkerLost.
+        """
+        await self._light(crashes.refuse, self.registry, plan.scope, plan.cache_key)
         deployment = operation.deployment
-        try:
-            done = await self._dispatch.call(deployment, "execute", plan, request_id, report)
-        except WorkerLost as error:
-            if not is_lost(error, deployment):
-                raise
-            await self._light(lambda: crashes.note(self.registry, plan, began=False))
-            await back(self._dispatch, deployment)
+        places: list[float] = []
+        while True:
             try:
-                done = await self._dispatch.call(deployment, "execute", plan, request_id, report, True)
-            except WorkerLost as again:
-                if is_lost(again, deployment):
-                    await self._light(crashes.convict, self.registry, plan)
-                raise
+                done = await self._dispatch.call(
+                    deployment, "execute", plan, request_id, report, *([True] if places else [])
+                )
+                break
+            except WorkerLost as error:
+                if not is_lost(error, deployment):
+                    raise
+                place = await self._light(self._place, plan.scope, report)
+                same = not places or any(abs(place - other) < SAME_PLACE for other in places)
+                if places and (same or len(places) + 1 >= MOST_DEATHS):
+                    await self._light(crashes.convict, self.registry, plan.scope, plan.cache_key)
+                if places and (report is None or len(places) + 1 >= MOST_DEATHS):
+                    raise
+                places.append(place)
+            await self._light(lambda: crashes.note(self.registry, plan.scope, plan.cache_key, began=False))
+            await back(self._dispatch, deployment, JOB_RETURN_S if report else None)
         if done.computed:
-            metrics.COMPUTATIONS.labels(operation.name).inc()
+            metrics.computed(operation.name, done.record)
         return Made(plan, done.record, not done.computed, done.warnings)
+
+    def _place(self, scope: Scope, report: Report | None) -> float:
+        """How far the job had come when its worker died, 0..1; 0 where there is no job."""
+        return float(job.get(self.registry, scope, report.job_id)["progress"]) if report else 0.0
 
     async def _light(self, function: Any, *args: Any) -> Any:
         """Store look-ups block for microseconds on a local store, and go to a thread where the store is remote."""

@@ -71,6 +71,12 @@ class Route:
     """Of a success."""
     produces: str = "application/json"
     """The media type of a success."""
+    headers: tuple[str, ...] = ()
+    """Request headers that it honours, by their names in gateway/headers.py."""
+    refuses: tuple[int, ...] = ()
+    """Statuses of its refusals beside those that follow from the rest of the row."""
+    later: type[BaseModel] | None = None
+    """What a 202 answers to `Prefer: respond-async`, where the route is long work."""
 
 
 async def artifact(call: Call, kind: str) -> Record:

@@ -136,15 +136,21 @@ def _active(values: Mapping[str, float]) -> list[tuple[Adjustment, float]]:
 
 
 def adjust(pixels: np.ndarray, values: Mapping[str, float]) -> np.ndarray:
-    """uint8 [h, w, 4] straight RGBA, adjusted; `values` by the table's names. ValueError for an unknown name."""
+    """[h, w, 4] straight RGBA, adjusted; `values` by the table's names. uint8, or float32 0..1: the same comes back, of
+    sharpness uint8. ValueError for an unknown name."""
     active = _active(values)
     pointwise = [(row, value) for row, value in active if row.reach != "neighbours"]
     if pointwise:
-        pixels = _by_table(pixels, pointwise) if _channelwise(pointwise) else _by_strips(pixels, pointwise)
+        table = pixels.dtype == np.uint8 and _channelwise(pointwise)
+        pixels = _by_table(pixels, pointwise) if table else _by_strips(pixels, pointwise)
     for row, value in active:
         if row.reach == "neighbours":
-            pixels = sharpened(pixels, SHARPNESS_SIGMA, value - 1)
+            pixels = sharpened(_whole(pixels), SHARPNESS_SIGMA, value - 1)
     return pixels
+
+
+def _whole(pixels: np.ndarray) -> np.ndarray:
+    return pixels if pixels.dtype == np.uint8 else (pixels * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
 def _channelwise(active: list[tuple[Adjustment, float]]) -> bool:
@@ -164,9 +170,11 @@ def _by_table(pixels: np.ndarray, active: list[tuple[Adjustment, float]]) -> np.
 
 def _by_strips(pixels: np.ndarray, active: list[tuple[Adjustment, float]]) -> np.ndarray:
     out = pixels.copy()
+    whole = pixels.dtype == np.uint8
     for y in range(0, len(pixels), _ROWS_AT_A_TIME):
-        strip = torch.from_numpy(np.ascontiguousarray(pixels[y : y + _ROWS_AT_A_TIME, :, :3])).float() / 255
-        out[y : y + _ROWS_AT_A_TIME, :, :3] = _bytes(_chain(strip, active)).numpy()
+        strip = torch.from_numpy(np.ascontiguousarray(pixels[y : y + _ROWS_AT_A_TIME, :, :3])).float()
+        changed = _chain(strip / 255 if whole else strip.clamp(0, 1), active)
+        out[y : y + _ROWS_AT_A_TIME, :, :3] = (_bytes(changed) if whole else changed).numpy()
     return out
 
 
@@ -208,17 +216,20 @@ def sharpened(pixels: np.ndarray, sigma: float, amount: float, threshold: float 
     """Unsharp mask of straight colours: c + amount * (c - Gaussian of c) where that differs by more than `threshold`
     (0..1). Alpha stays, and what is transparent has no part in the Gaussian. A negative amount softens."""
     color = pixels[..., :3].astype(np.float32)
-    if is_opaque(pixels):
-        smooth = gaussian(color, sigma, edge="replicate")
-    else:
-        planes = gaussian(premultiplied(pixels), sigma, edge="replicate")
-        smooth = planes[..., :3] * (255 / np.maximum(planes[..., 3:], np.float32(1e-6)))
-    change = color - smooth
+    change = color - smooth_colors(pixels, sigma)
     if threshold > 0:
         change[np.abs(change) <= threshold * 255] = 0
     out = pixels.copy()
     out[..., :3] = np.clip(color + np.float32(amount) * change, 0, 255) + np.float32(0.5)
     return out
+
+
+def smooth_colors(pixels: np.ndarray, sigma: float) -> np.ndarray:
+    """float32 [h, w, 3] straight, 0..255: a Gaussian of uint8 [h, w, 4] in which what is transparent has no part."""
+    if is_opaque(pixels):
+        return gaussian(pixels[..., :3].astype(np.float32), sigma, edge="replicate")
+    planes = gaussian(premultiplied(pixels), sigma, edge="replicate")
+    return planes[..., :3] * (255 / np.maximum(planes[..., 3:], np.float32(1e-6)))
 
 
 def _unsharp_reference(picture: Tensor, sigma: float, amount: float, threshold: float) -> Tensor:
@@ -251,5 +262,6 @@ __all__ = [
     "margin",
     "sharpened",
     "sharpened_reference",
+    "smooth_colors",
     "to_hsl",
 ]

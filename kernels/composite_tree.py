@@ -1,14 +1,15 @@
-"""Compositing a tree: groups, clipping, fill. What is flat after all goes to the fast stack.
+"""Compositing a tree: groups, clipping, fill, adjustments, effects, knockout. What is flat goes to the fast stack.
 
 Equality policy. A tree is composited by plain tensor code in float32, in bands of rows; `composite_tree_reference` is
-the same in float64. They agree within 1/255 except where `kernels.composite` says that formulas jump.
+the same in float64. They agree within 1/255 except where `kernels.composite` says that formulas jump, and where an
+adjustment that works on 8 bits falls on either side of a step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,56 +18,47 @@ from torch import Tensor
 from kernels import color
 from kernels.blend import MODES, canonical, cat_last, source_over
 from kernels.composite import Layer, composite
+from kernels.composite_formulas import SPECIAL_FILLS, TINY, between, filled, knocked_out
 
 PASS_THROUGH = "pass_through"  # noqa: S105
 _ROWS_AT_A_TIME = 256
-_TINY = 1e-12
 
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 on the canvas."""
+Recolor = Callable[[Tensor], Tensor]
+"""(encoded colours [..., 3] 0..1) -> the same shape."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A layer, or a group of them, and what is clipped to it."""
+    """A layer, a group of them or an adjustment of what lies below, and what is clipped to it."""
 
     layer: Layer | None = None
     """Its opacity, mode and mask are the node's own."""
     children: tuple[Node, ...] = ()
     """Of a group, bottom to top."""
+    adjustment: Recolor | None = None
+    """Instead of a layer or children: what it makes of the colours below; their alpha stays."""
     opacity: float = 1.0
-    """Of a group."""
+    """Of a group or an adjustment."""
     mode: str = PASS_THROUGH
-    """Of a group: a blend mode makes it isolated."""
+    """Of a group or an adjustment: a blend mode makes a group isolated."""
     mask: np.ndarray | None = None
-    """Of a group: uint8 [H, W] of the canvas."""
+    """Of a group or an adjustment: uint8 [H, W] of the canvas."""
     fill: float = 1.0
     """Opacity of the pixels alone; in eight modes it enters the formula."""
     clips: tuple[Node, ...] = ()
     """Painted atop this node's own pixels, inside its alpha."""
+    inside: tuple[Layer, ...] = ()
+    """Effects painted over this node's pixels within its shape; their alpha is a share of the shape."""
+    knockout: Literal["none", "shallow", "deep"] = "none"
+    """Whether it takes away what lies under it: to the backdrop of its group, or to the ground."""
+    ground: bool = False
+    """Of the bottom nodes: where a knockout ends."""
 
     @property
     def plain(self) -> bool:
-        return not self.clips and self.fill == 1
-
-
-def _hard_mix_filled(b: Tensor, s: Tensor, fill: float) -> Tensor:
-    return ((b - fill * (1 - s)) / max(1 - fill, 1e-9)).clamp(0, 1)
-
-
-SPECIAL_FILLS: Mapping[str, Callable[[Tensor, Tensor, float], Tensor]] = MappingProxyType(
-    {
-        "color_dodge": lambda b, s, f: MODES["color_dodge"].reference(b, s * f),
-        "linear_dodge": lambda b, s, f: MODES["linear_dodge"].reference(b, s * f),
-        "difference": lambda b, s, f: MODES["difference"].reference(b, s * f),
-        "color_burn": lambda b, s, f: MODES["color_burn"].reference(b, 1 - f * (1 - s)),
-        "linear_burn": lambda b, s, f: MODES["linear_burn"].reference(b, 1 - f * (1 - s)),
-        "linear_light": lambda b, s, f: b + f * (2 * s - 1),
-        "vivid_light": lambda b, s, f: MODES["vivid_light"].reference(b, 0.5 + f * (s - 0.5)),
-        "hard_mix": _hard_mix_filled,
-    }
-)
-"""Modes in which fill opacity is part of the formula: (backdrop, source, fill) -> B."""
+        return not self.clips and self.fill == 1 and not self.inside and self.knockout == "none"
 
 
 def composite_tree(
@@ -97,7 +89,9 @@ def composite_tree_reference(
     """The same, plain: floating [rows, width, 4], straight RGBA 0..1, not rounded."""
     first, end = rows or (0, height)
     canvas = torch.zeros((end - first, width, 4), dtype=dtype)
-    _run(nodes, canvas, (0, first, width, end), None, linear)
+    whole = (0, first, width, end)
+    _Painting(linear, canvas).run([node for node in nodes if node.ground], canvas, whole, None)
+    _Painting(linear, canvas.clone()).run([node for node in nodes if not node.ground], canvas, whole, None)
     if linear:
         canvas[..., :3] = color.to_srgb(canvas[..., :3])
     return canvas
@@ -108,7 +102,7 @@ def flattened(nodes: Sequence[Node]) -> list[Layer] | None:
     None where it is none."""
     stack: list[Layer] = []
     for node in nodes:
-        if node.clips:
+        if not replace(node, fill=1.0).plain or node.adjustment is not None:
             return None
         if node.layer is not None:
             if node.fill < 1 and node.layer.mode in SPECIAL_FILLS:
@@ -122,40 +116,111 @@ def flattened(nodes: Sequence[Node]) -> list[Layer] | None:
     return stack
 
 
-def _run(nodes: Sequence[Node], canvas: Tensor, box: Box, shape: Tensor | None, linear: bool) -> None:
-    for node in nodes:
-        _paint(node, canvas, box, shape, linear)
+@dataclass(frozen=True, slots=True)
+class _Painting:
+    """One canvas that nodes are blended into: the whole picture's, or that of an isolated group."""
 
+    linear: bool
+    ground: Tensor
+    """[h, w, 4]: the canvas where a deep knockout ends."""
 
-def _paint(node: Node, canvas: Tensor, box: Box, shape: Tensor | None, linear: bool) -> None:
-    """Blends a node into `canvas` [h, w, 4], which is the part `box` of the whole. `shape` [h, w, 1] gathers the alpha
-    of what a group painted, where somebody needs to know."""
-    inner = box if node.layer is None else _touched(node.layer, box)
-    if inner is None:
-        return
-    part = np.s_[inner[1] - box[1] : inner[3] - box[1], inner[0] - box[0] : inner[2] - box[0]]
-    view, seen = canvas[part], None if shape is None else shape[part]
-    strength = _strength(node, inner, canvas)
-    if node.layer is None and node.mode == PASS_THROUGH and node.plain:
-        painted, within = view.clone(), None if seen is None else torch.zeros_like(seen)
-        _run(node.children, painted, inner, within, linear)
-        view.copy_(_between(view, painted, strength))
-        if seen is not None and within is not None:
-            seen += within * strength * (1 - seen)
-        return
-    source, mode = _source(node, view, inner, linear)
-    for clip in node.clips:  # atop: the colours composite as on an opaque backdrop, the alpha stays
-        locked = cat_last(source[..., :3], torch.ones_like(source[..., 3:]))
-        _paint(clip, locked, inner, None, linear)
-        source[..., :3] = locked[..., :3]
-    if node.layer is not None and node.fill < 1 and mode in SPECIAL_FILLS:
-        source[..., 3:] *= strength
-        view.copy_(_filled(view, source, mode, node.fill))
-    else:
-        source[..., 3:] *= strength * node.fill
-        view.copy_(source_over(view, source, mode))
-    if seen is not None:
-        seen += source[..., 3:] * (node.fill if mode in SPECIAL_FILLS else 1) * (1 - seen)
+    def run(self, nodes: Sequence[Node], canvas: Tensor, box: Box, shape: Tensor | None) -> None:
+        """Blends nodes into `canvas` [h, w, 4], which is the part `box` of the whole. `shape` [h, w, 1] gathers the
+        alpha of what a group painted, where somebody needs to know."""
+        start = canvas.clone() if any(node.knockout == "shallow" for node in nodes) else canvas
+        for node in nodes:
+            self._paint(node, canvas, box, shape, start)
+
+    def _paint(self, node: Node, canvas: Tensor, box: Box, shape: Tensor | None, start: Tensor) -> None:
+        inner = box if node.layer is None else _touched(node.layer, box)
+        if inner is None:
+            return
+        part = np.s_[inner[1] - box[1] : inner[3] - box[1], inner[0] - box[0] : inner[2] - box[0]]
+        view, seen = canvas[part], None if shape is None else shape[part]
+        strength = _strength(node, inner, canvas)
+        if node.adjustment is not None:
+            self._recolor(node, view, inner, strength if seen is None else strength * seen)
+            return
+        here = _Painting(self.linear, self.ground[part])
+        if node.layer is None and node.mode == PASS_THROUGH and node.plain:
+            painted, within = view.clone(), None if seen is None else torch.zeros_like(seen)
+            here.run(node.children, painted, inner, within)
+            view.copy_(between(view, painted, strength))
+            if seen is not None and within is not None:
+                seen += within * strength * (1 - seen)
+            return
+        source, mode = here._source(node, view, inner)
+        here._clip(node.clips, source, inner)
+        own = source[..., 3:].clone()
+        if node.knockout != "none":
+            ground = start[part] if node.knockout == "shallow" else here.ground
+            source[..., 3:] *= strength * node.fill
+            view.copy_(knocked_out(view, ground, source, own * _mask(node, inner, canvas), mode))
+        elif node.inside or (node.layer is not None and node.fill < 1 and mode in SPECIAL_FILLS):
+            view.copy_(between(view, here._with_effects(node, view, source, mode, inner), own * strength))
+        else:
+            source[..., 3:] *= strength * node.fill
+            view.copy_(source_over(view, source, mode))
+        if seen is not None:
+            seen += own * strength * (1 if node.inside else node.fill) * (1 - seen)
+
+    def _clip(self, clips: Sequence[Node], source: Tensor, box: Box) -> None:
+        """Atop: the colours composite as on an opaque backdrop, the alpha stays."""
+        if clips:
+            locked = cat_last(source[..., :3], torch.ones_like(source[..., 3:]))
+            _Painting(self.linear, locked.clone()).run(clips, locked, box, None)
+            source[..., :3] = locked[..., :3]
+
+    def _recolor(self, node: Node, view: Tensor, box: Box, strength: Tensor) -> None:
+        assert node.adjustment
+        before = view[..., :3]
+        encoded = color.to_srgb(before) if self.linear else before
+        after = node.adjustment(encoded.clamp(0, 1)).clamp(0, 1)
+        after = cat_last(color.to_linear(after) if self.linear else after, torch.ones_like(view[..., 3:]))
+        self._clip(node.clips, after, box)
+        blended = MODES[canonical(node.mode)].reference(before, after[..., :3]).clamp(0, 1)
+        view[..., :3] = before + strength * node.fill * (blended - before)
+
+    def _with_effects(self, node: Node, view: Tensor, source: Tensor, mode: str, box: Box) -> Tensor:
+        """What the node's shape shows where it is whole: pixels at their fill, then the effects."""
+        solid = cat_last(source[..., :3], torch.ones_like(source[..., 3:]))
+        if node.layer is not None and node.fill < 1 and mode in SPECIAL_FILLS:
+            full = filled(view, solid, mode, node.fill)
+        else:
+            solid[..., 3:] = node.fill
+            full = source_over(view, solid, mode)
+        for effect in node.inside:
+            touched = _touched(effect, box)
+            if touched is None:
+                continue
+            part = np.s_[touched[1] - box[1] : touched[3] - box[1], touched[0] - box[0] : touched[2] - box[0]]
+            pixels = self._pixels(effect, touched, view.dtype)
+            pixels[..., 3:] *= effect.opacity
+            full[part] = source_over(full[part], pixels, effect.mode)
+        return full
+
+    def _source(self, node: Node, backdrop: Tensor, box: Box) -> tuple[Tensor, str]:
+        """What a node paints, straight [h, w, 4], and the mode in which it is blended."""
+        if node.layer is not None:
+            return self._pixels(node.layer, box, backdrop.dtype), canonical(node.layer.mode)
+        if node.mode != PASS_THROUGH:
+            isolated = torch.zeros_like(backdrop)
+            _Painting(self.linear, torch.zeros_like(backdrop)).run(node.children, isolated, box, None)
+            return isolated, canonical(node.mode)
+        # a pass-through group that is more than its layers: these saw the backdrop, which is now taken out again
+        painted, shape = backdrop.clone(), torch.zeros_like(backdrop[..., 3:])
+        self.run(node.children, painted, box, shape)
+        ours, theirs = painted[..., :3], backdrop[..., :3]
+        share = backdrop[..., 3:] / shape.clamp(min=TINY) - backdrop[..., 3:]
+        colors = torch.where(shape > 0, ours + (ours - theirs) * share, ours).clamp(0, 1)
+        return cat_last(colors, shape), "normal"
+
+    def _pixels(self, layer: Layer, box: Box, dtype: torch.dtype) -> Tensor:
+        part = layer.pixels[box[1] - layer.y : box[3] - layer.y, box[0] - layer.x : box[2] - layer.x]
+        pixels = torch.from_numpy(np.array(part)).to(dtype) / 255
+        if self.linear:
+            pixels[..., :3] = color.to_linear(pixels[..., :3])
+        return pixels
 
 
 def _touched(layer: Layer, box: Box) -> Box | None:
@@ -168,50 +233,15 @@ def _touched(layer: Layer, box: Box) -> Box | None:
 def _strength(node: Node, box: Box, like: Tensor) -> Tensor:
     """Opacity times mask: [h, w, 1], or one value."""
     owner = node if node.layer is None else node.layer
-    opacity = like.new_tensor(owner.opacity)
+    return _mask(node, box, like) * owner.opacity
+
+
+def _mask(node: Node, box: Box, like: Tensor) -> Tensor:
+    owner = node if node.layer is None else node.layer
     if owner.mask is None:
-        return opacity
+        return like.new_tensor(1.0)
     mask = np.array(owner.mask[box[1] : box[3], box[0] : box[2]])
-    return torch.from_numpy(mask).to(like.dtype)[..., None] / 255 * opacity
+    return torch.from_numpy(mask).to(like.dtype)[..., None] / 255
 
 
-def _source(node: Node, backdrop: Tensor, box: Box, linear: bool) -> tuple[Tensor, str]:
-    """What a node paints, straight [h, w, 4], and the mode in which it is blended."""
-    if node.layer is not None:
-        layer = node.layer
-        part = layer.pixels[box[1] - layer.y : box[3] - layer.y, box[0] - layer.x : box[2] - layer.x]
-        pixels = torch.from_numpy(np.array(part)).to(backdrop.dtype) / 255
-        if linear:
-            pixels[..., :3] = color.to_linear(pixels[..., :3])
-        return pixels, canonical(layer.mode)
-    if node.mode != PASS_THROUGH:
-        isolated = torch.zeros_like(backdrop)
-        _run(node.children, isolated, box, None, linear)
-        return isolated, canonical(node.mode)
-    # a pass-through group that is clipped to or filled: its children saw the backdrop, which is now taken out again
-    painted, shape = backdrop.clone(), torch.zeros_like(backdrop[..., 3:])
-    _run(node.children, painted, box, shape, linear)
-    ours, theirs = painted[..., :3], backdrop[..., :3]
-    share = backdrop[..., 3:] / shape.clamp(min=_TINY) - backdrop[..., 3:]
-    colors = torch.where(shape > 0, ours + (ours - theirs) * share, ours).clamp(0, 1)
-    return cat_last(colors, shape), "normal"
-
-
-def _between(before: Tensor, after: Tensor, strength: Tensor) -> Tensor:
-    """Premultiplied mix of two pictures [h, w, 4]."""
-    a, b = (1 - strength) * before[..., 3:], strength * after[..., 3:]
-    alpha = a + b
-    colors = (a * before[..., :3] + b * after[..., :3]) / alpha.clamp(min=_TINY)
-    return cat_last(torch.where(alpha > 0, colors, 0), alpha.expand_as(before[..., 3:]))
-
-
-def _filled(backdrop: Tensor, source: Tensor, mode: str, fill: float) -> Tensor:
-    """Source-over where fill enters the formula."""
-    cb, ab, cs, a = backdrop[..., :3], backdrop[..., 3:], source[..., :3], source[..., 3:]
-    blended = SPECIAL_FILLS[mode](cb, cs, fill).clamp(0, 1)
-    alpha = ab + a * fill * (1 - ab)
-    colors = ((1 - a) * ab * cb + a * ((1 - ab) * fill * cs + ab * blended)) / alpha.clamp(min=_TINY)
-    return cat_last(torch.where(alpha > 0, colors, 0), alpha)
-
-
-__all__ = ["PASS_THROUGH", "SPECIAL_FILLS", "Node", "composite_tree", "composite_tree_reference", "flattened"]
+__all__ = ["PASS_THROUGH", "Node", "Recolor", "composite_tree", "composite_tree_reference", "flattened"]

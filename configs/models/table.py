@@ -69,7 +69,7 @@ class Row(_Strict):
 
     name: str
     task: str
-    """`faces` or `speech`"""
+    """`faces`, `speech`, or `speech-ct2`: what a speech model needs in CTranslate2's form."""
     licence: str
     weights_id: Sha256
     """One per set of tensors: the file's SHA-256, or where the row converts, that of the tensors."""

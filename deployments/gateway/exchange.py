@@ -21,8 +21,10 @@ KEY = "mattebox"
 class Exchange:
     """One request and its answer, seen from outside."""
 
-    def __init__(self, request_id: str, held: ExitStack) -> None:
+    def __init__(self, request_id: str, held: ExitStack, head: bool = False) -> None:
         self.request_id = request_id
+        self.head = head
+        """Whether the answer's body is left out."""
         self.operation = ""
         """The route's name, once one was found."""
         self.tenant = ""
@@ -52,11 +54,15 @@ class Exchanges:
             return
         began = time.monotonic()
         with ExitStack() as held:
-            seen = scope[KEY] = Exchange(request_id(Request(scope).headers), held)
+            head = scope["method"] == "HEAD"
+            seen = Exchange(request_id(Request(scope).headers), held, head)
+            scope = {**scope, KEY: seen} | ({"method": "GET"} if head else {})  # HEAD is GET without its body
 
             async def observed(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     seen.status = message["status"]
+                elif head and message["type"] == "http.response.body":
+                    message = {**message, "body": b""}
                 await send(message)
 
             try:

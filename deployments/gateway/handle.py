@@ -6,16 +6,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from artifacts import Registry
+from artifacts.store import Upload
 from configs.settings import Settings
 from deployments.body import check_body
-from deployments.errors import InvalidRequest, to_wire
+from deployments.errors import InvalidRequest, PayloadTooLarge, to_wire
 from deployments.gateway.admission import Admission
 from deployments.gateway.context import make_context, request_id
-from deployments.media.routes import adopt, asset_json
+from deployments.gateway.lookups import LOOKUPS, ById, Lookup, OfAsset
+from deployments.jobs import job
+from deployments.media.receive import UploadFields, adopt, asset_json
+from deployments.media.register import RegisterFields, RegisterKey, Registration
 from deployments.operation import JSON, Context, Operation
 from deployments.operations import OPERATIONS, Runner
 
 Method = Callable[..., Awaitable[Any]]
+Said = Mapping[str, str] | None
 
 
 class HandleFace:
@@ -30,79 +35,89 @@ class HandleFace:
     settings: Settings
     admission: Admission
 
-    async def upload_asset(self, request: JSON, context: Mapping[str, str] | None = None) -> JSON:
-        """`{data: bytes, tags?: [str], source_ref?: str}` -> the asset."""
+    async def upload_asset(self, request: JSON, context: Said = None) -> JSON:
+        """`{data: bytes, kind?, tags?: [str], source_ref?}` -> the asset."""
 
         async def receive(who: Context) -> JSON:
-            data = request.get("data")
-            if not isinstance(data, bytes):
-                raise InvalidRequest("data must be bytes", field="data")
-            receiving = self.registry.receive(who.scope, self.settings.max_upload_bytes)
+            receiving, rest = await self._received(who, request)
             try:
-                if not await receiving.write(data):
-                    raise InvalidRequest(f"data is larger than {self.settings.max_upload_bytes} bytes", field="data")
-                fields = {"tags": list(request.get("tags", []))}
-                if request.get("source_ref"):
-                    fields["source_ref"] = [request["source_ref"]]
-                return asset_json(await adopt(self.runner, who, receiving, fields))
+                said = UploadFields.model_validate(rest)
+                return asset_json(await adopt(self.runner, who, receiving, said))
             except BaseException:
                 await receiving.abandon()
                 raise
 
-        return await self._answer(receive, context)
+        return dict(await self._answer(receive, request, context))
 
-    async def get_asset(self, request: JSON, context: Mapping[str, str] | None = None) -> JSON:
-        """`{id}` -> the asset."""
+    async def register_artifact(self, request: JSON, context: Said = None) -> JSON:
+        """`{asset_id, kind, meta, media_type?}` and `data: bytes` or a `key` of the asset's folder -> the artifact."""
 
-        async def look(who: Context) -> JSON:
-            return asset_json(self.registry.asset(who.scope, _id(request)))
+        async def register(who: Context) -> JSON:
+            parent = OfAsset.model_validate({"asset_id": request.get("asset_id")}).asset_id
+            rest = {name: value for name, value in request.items() if name != "asset_id"}
+            if "key" in rest:
+                lying = RegisterKey.model_validate(rest)
+                return await Registration(self.runner, who, parent, lying).lying(lying.key)
+            receiving, rest = await self._received(who, rest)
+            try:
+                said = RegisterFields.model_validate(rest)
+            except BaseException:
+                await receiving.abandon()
+                raise
+            return await Registration(self.runner, who, parent, said).received(receiving)
 
-        return await self._answer(look, context)
+        return dict(await self._answer(register, request, context))
 
-    async def get_artifact(self, request: JSON, context: Mapping[str, str] | None = None) -> JSON:
-        """`{id}` -> the artifact's record."""
+    async def _received(self, who: Context, request: JSON) -> tuple[Upload, JSON]:
+        """The request's `data` as an upload, and the rest of the request."""
+        data, most = request.get("data"), self.settings.max_upload_bytes
+        if not isinstance(data, bytes):
+            raise InvalidRequest("data must be bytes", field="data")
+        receiving = self.registry.receive(who.scope, most)
+        if not await receiving.write(data):
+            await receiving.abandon()
+            raise PayloadTooLarge(f"data is larger than {most} bytes (MAX_UPLOAD_BYTES)", field="data")
+        return receiving, {name: value for name, value in request.items() if name != "data"}
 
-        async def look(who: Context) -> JSON:
-            return self.registry.artifact(who.scope, _id(request)).public()
-
-        return await self._answer(look, context)
-
-    async def get_content(self, request: JSON, context: Mapping[str, str] | None = None) -> bytes:
+    async def get_content(self, request: JSON, context: Said = None) -> bytes:
         """`{id}` of an artifact or an asset -> its bytes."""
 
         async def look(who: Context) -> bytes:
-            id = _id(request)
+            id = ById.model_validate(request).id
             found = self.registry.asset if id.startswith("asset_") else self.registry.artifact
             return self.registry.read(who.scope, found(who.scope, id))
 
-        return await self._answer(look, context)
+        return bytes(await self._answer(look, request, context))
 
-    async def _answer(self, act: Callable[[Context], Awaitable[Any]], context: Mapping[str, str] | None) -> Any:
+    async def cancel_job(self, request: JSON, context: Said = None) -> JSON:
+        """`{id}` -> the job, with one waiter less; the last one's leaving cancels it."""
+
+        async def leave(who: Context) -> JSON:
+            return job.shown(await self.runner.jobs.leave(who.scope, ById.model_validate(request).id))
+
+        return dict(await self._answer(leave, request, context))
+
+    async def _answer(
+        self, act: Callable[[Context], Awaitable[Any]], request: JSON, context: Mapping[str, str] | None
+    ) -> Any:
         said = context or {}
         id = request_id({"x-request-id": said.get("request_id", "")})
         try:
             who = make_context(said.get("tenant_id", ""), said.get("env", ""), said.get("user_id"), id, self.settings)
             with self.admission.request(who.scope.tenant):
+                check_body(who, request)
                 return await act(who)
         except Exception as error:
-            raise to_wire(error, id) from None
-
-
-def _id(request: JSON) -> str:
-    if not isinstance(request.get("id"), str):
-        raise InvalidRequest("id must be a string", field="id")
-    id: str = request["id"]
-    return id
+            raise to_wire(error, id, request) from None
 
 
 def _method(operation: Operation, dry: bool) -> Method:
     async def method(self: HandleFace, request: JSON, context: Mapping[str, str] | None = None) -> JSON:
         async def run(who: Context) -> JSON:
-            check_body(who, request)
             run = self.runner.dry_run if dry else self.runner.run
             return await run(operation.name, request, who)
 
-        answer: JSON = await self._answer(run, context)
+        answer: JSON = await self._answer(run, request, context)
         return answer
 
     method.__name__ = f"{operation.name}_dry_run" if dry else operation.name
@@ -110,6 +125,21 @@ def _method(operation: Operation, dry: bool) -> Method:
     return method
 
 
+def _lookup(name: str, row: Lookup) -> Method:
+    async def method(self: HandleFace, request: JSON, context: Mapping[str, str] | None = None) -> JSON:
+        async def look(who: Context) -> JSON:
+            asked = row.request.model_validate(request)
+            return await self.registry.store.aside(row.look, self.registry, who.scope, asked)
+
+        answer: JSON = await self._answer(look, request, context)
+        return answer
+
+    method.__name__, method.__doc__ = name, row.does
+    return method
+
+
+for _name, _lookup_row in LOOKUPS.items():
+    setattr(HandleFace, _name, _lookup(_name, _lookup_row))
 for _row in OPERATIONS.values():
     setattr(HandleFace, _row.name, _method(_row, dry=False))
     if _row.preview:

@@ -1,4 +1,4 @@
-"""Jobs over HTTP: `Prefer: respond-async`, and GET, DELETE /jobs/{id}."""
+"""Jobs over HTTP: `Prefer: respond-async`, GET and DELETE /jobs/{id}, and a job's events."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from deployments.answer import JSON, Answer
+from deployments.answer import JSON, Answer, Cost
 from deployments.body import read_json
 from deployments.errors import InvalidRequest
 from deployments.jobs import job
+from deployments.jobs.events import last_seen, stream
 from deployments.jobs.runs import Joined
+from deployments.jobs.webhooks import HEADER as WEBHOOK
 from deployments.operation import Operation
 from deployments.route import Call, Reply, Route
 
@@ -28,6 +30,8 @@ class Job(Answer):
     eta_s: float | None = None
     artifact_ids: list[str]
     error: JSON | None = None
+    estimate: Cost | None = Field(None, description="From jobs like it in this scope, where there were some.")
+    actual: Cost | None = Field(None, description="Once it has succeeded.")
     created_at: str
     updated_at: str
 
@@ -41,9 +45,12 @@ class Jobs(Answer):
 async def respond(call: Call, operation: Operation) -> Reply:
     """Run an operation: its answer, or 202 and its job where the caller prefers not to wait for a long one."""
     body = await read_json(call)
+    webhook = call.request.headers.get(WEBHOOK)
     if not (operation.long and prefers_async(call.request.headers.get("prefer", ""))):
+        if webhook:
+            raise InvalidRequest(f"{WEBHOOK} goes with Prefer: respond-async on a long request", field=WEBHOOK)
         return Reply(await call.runner.run(operation.name, body, call.context))
-    begun = await call.runner.begin(operation.name, body, call.context)
+    begun = await call.runner.begin(operation.name, body, call.context, webhook)
     applied = {"Preference-Applied": "respond-async"}
     if not isinstance(begun, Joined):
         return Reply(begun, headers=applied)
@@ -76,12 +83,32 @@ async def leave_job(call: Call) -> Reply:
     return Reply(job.shown(await call.runner.jobs.leave(call.context.scope, call.params["id"])))
 
 
+async def job_events(call: Call) -> Reply:
+    """`GET /jobs/{id}/events`: server-sent events until the job has ended. 204 to who has seen the end already, which
+    tells an EventSource not to come again."""
+    scope, id = call.context.scope, call.params["id"]
+    version, body = await asyncio.to_thread(job.versioned, call.registry, scope, id)
+    seen = last_seen(call.request.headers.get("last-event-id", ""))
+    if body["state"] not in job.OPEN and seen >= version:
+        return Reply(b"", 204)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return Reply(stream(call.registry, scope, id, seen), media_type="text/event-stream", headers=headers)
+
+
 _JOB = {"id": "job_aaaaaaaa"}
 _LIMIT = {"limit": {"type": "integer", "minimum": 1, "maximum": MOST_LISTED, "default": DEFAULT_LISTED, "example": 5}}
 
 ROUTES = (
     Route("GET", "/jobs", list_jobs, "The jobs of the scope, the last changed first", query=_LIMIT, answer=Jobs),
     Route("GET", "/jobs/{id}", get_job, "A job: its state, progress, artifacts or error", params=_JOB, answer=Job),
+    Route(
+        "GET",
+        "/jobs/{id}/events",
+        job_events,
+        "A job's changes as server-sent events, until it has ended",
+        params=_JOB,
+        produces="text/event-stream",
+    ),
     Route("DELETE", "/jobs/{id}", leave_job, "Wait no longer; the last to leave cancels", params=_JOB, answer=Job),
 )
 

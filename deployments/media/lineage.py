@@ -6,6 +6,7 @@ from artifacts import Record, Registry, Scope
 from artifacts.errors import NotFound
 from deployments.operation import JSON
 
+DIRECTIONS = ("up", "down", "both")
 PARENT = "parent"
 """The role of an asset that an artifact belongs to without being made from its bytes."""
 
@@ -92,4 +93,4 @@ def _text(text: str) -> str:
     return "".join(c if c.isalnum() or c in " _-/.," else f"#{ord(c)};" for c in text)
 
 
-__all__ = ["lineage", "mermaid"]
+__all__ = ["DIRECTIONS", "lineage", "mermaid"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from deployments.errors import InvalidRequest, PayloadTooLarge
@@ -24,10 +24,10 @@ async def read_multipart(content_type: str, stream: AsyncIterator[bytes], sink: 
     if kind != b"multipart/form-data" or not boundary:
         raise InvalidRequest("send multipart/form-data with a part named `file`", field="file")
     reader = _Reader()
-    parser = MultipartParser(boundary, reader.callbacks())  # type: ignore[arg-type]
     fields: dict[tuple[str, int], bytearray] = {}
     files = 0
     try:
+        parser = MultipartParser(boundary, reader.callbacks())  # type: ignore[arg-type]
         async for chunk in stream:
             parser.write(chunk)
             for name, index, data in reader.drain():
@@ -40,9 +40,9 @@ async def read_multipart(content_type: str, stream: AsyncIterator[bytes], sink: 
                 value = fields.setdefault((name, index), bytearray())
                 value += data
                 if len(value) > MAX_FIELD_BYTES:
-                    raise PayloadTooLarge(f"the field {name!r} is larger than {MAX_FIELD_BYTES} bytes")
+                    raise PayloadTooLarge(f"the field {name!r} is larger than {MAX_FIELD_BYTES} bytes", field=name)
         parser.finalize()
-    except MultipartParseError as error:
+    except FormParserError as error:
         raise InvalidRequest(f"the multipart body is malformed: {error}") from None
     if not reader.ended:
         raise InvalidRequest("the multipart body ends before its last boundary")

@@ -2,58 +2,124 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field
 
+from artifacts import Store
 from artifacts.canonical import canonical
 from artifacts.errors import InvalidMeta
 from artifacts.kinds import check_meta, kind_of
 from artifacts.registration import own_key, register, stored_sha256
-from deployments.body import Body, check_body, read_json
+from artifacts.store import Upload
+from deployments.body import Body, check_body, parse, parse_value, read_json
 from deployments.errors import InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from deployments.media.multipart import read_multipart
+from deployments.media.receive import single
 from deployments.media.sniff import HEAD, sniff
-from deployments.operation import JSON
+from deployments.operation import JSON, Context
+from deployments.operations import Runner
 from deployments.route import Call, Reply
 
-MAX_JSON_BYTES = 64 << 20
+MAX_JSON_BYTES = 32 << 20
 """Largest JSON artifact, which is parsed whole."""
+MAX_JSON_VALUES = 1_000_000
+"""Most values of one: each costs some 80 bytes while it is parsed."""
 JSON_TYPE = "application/json"
 
 
-class RegisterKey(Body):
+class RegisterFields(Body):
+    """What is said of the bytes."""
+
+    kind: str = Field("", max_length=64)
+    meta: dict[str, Any] = Field(default_factory=dict)
+    media_type: str | None = Field(None, max_length=128)
+
+
+class RegisterKey(RegisterFields):
     """Bytes that lie in the asset's own folder already, and that no record names."""
 
     kind: str = Field(max_length=64)
     key: str = Field(max_length=1024)
     meta: dict[str, Any]
-    media_type: str | None = Field(None, max_length=128)
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """Who registers what for which asset."""
+
+    runner: Runner
+    context: Context
+    parent: str
+    said: RegisterFields
+
+    async def lying(self, given: str) -> JSON:
+        """The artifact of the bytes at a key. Raises PrefixViolation, NotFound, Conflict and what the bytes deserve."""
+        store, scope = self.runner.registry.store, self.context.scope
+        _check_kind(self.said.kind, self.said.meta)
+        key = own_key(scope, self.parent, given)
+        await store.aside(self.runner.registry.asset, scope, self.parent)
+        head = await store.aside(store.head, key, HEAD)
+        size = await store.aside(store.size, key)
+        media_type = await self._checked(key, head, size)
+        sha256 = await store.aside(stored_sha256, self.runner.registry, key)
+        return await self._registered(key, sha256, media_type)
+
+    async def received(self, receiving: Upload) -> JSON:
+        """The artifact of an upload, which is used up: moved to its place, or removed."""
+        try:
+            _check_kind(self.said.kind, self.said.meta)
+            registry = self.runner.registry
+            await registry.store.aside(registry.asset, self.context.scope, self.parent)
+            sha256 = await receiving.close()
+            media_type = await self._checked(receiving.key, receiving.head, receiving.size)
+            made = await self._registered(receiving.key, sha256, media_type)
+        except BaseException:
+            await receiving.abandon()
+            raise
+        if made["cache"] == "hit":
+            await receiving.abandon()
+        return made
+
+    async def _checked(self, key: str, head: bytes, size: int) -> str:
+        """The media type of the bytes at `key`, which their first bytes and the probe confirm."""
+        kind, meta, given = self.said.kind, self.said.meta, self.said.media_type
+        allowed = kind_of(kind).media_types
+        found = sniff(head)
+        media_type = given or (found.media_type if found else JSON_TYPE if JSON_TYPE in allowed else allowed[0])
+        check_meta(kind, media_type, meta)
+        if media_type == JSON_TYPE:
+            await _check_json(self.runner.registry.store, key, size)
+            return media_type
+        if found is None or found.media_type != media_type:
+            seen = found.media_type if found else "no media"
+            raise UnsupportedMedia(f"the first bytes are those of {seen}, not of {media_type}")
+        probed = await self.runner.probe(self.context.scope, key, found.kind, media_type)
+        for side in ("width", "height"):
+            if side in probed and side in meta and meta[side] != probed[side]:
+                raise InvalidMeta(f"meta.{side} is {meta[side]}, and the picture's is {probed[side]}", f"meta.{side}")
+        return media_type
+
+    async def _registered(self, key: str, sha256: str, media_type: str) -> JSON:
+        registry, said = self.runner.registry, self.said
+        named: JSON = {"kind": said.kind, "media_type": media_type, "meta": said.meta, "sha256": sha256}
+        made = registry.store.aside(register, registry, self.context.scope, self.parent, key, **named)
+        record, hit = await made
+        return record.public() | {"cache": "hit" if hit else "miss", "warnings": []}
 
 
 async def register_artifact(call: Call) -> Reply:
     """Multipart `file`, `kind`, `meta` (JSON), `media_type?`; or JSON `{kind, key, meta, media_type?}`."""
     if call.request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data":
-        return await _received(call)
-    return await _lying(call)
-
-
-async def _lying(call: Call) -> Reply:
+        return await _multipart(call)
     body = RegisterKey.model_validate(await read_json(call))
-    store, scope, parent = call.registry.store, call.context.scope, call.params["id"]
-    _check_kind(body.kind, body.meta)
-    key = own_key(scope, parent, body.key)
-    await store.aside(call.registry.asset, scope, parent)
-    head = await store.aside(store.head, key, HEAD)
-    size = await store.aside(store.size, key)
-    media_type = await _checked(call, key, head, size, body.kind, body.meta, body.media_type)
-    sha256 = await store.aside(stored_sha256, call.registry, key)
-    return await _registered(call, key, sha256, body.kind, body.meta, media_type)
+    return Reply(await Registration(call.runner, call.context, call.params["id"], body).lying(body.key), 201)
 
 
-async def _received(call: Call) -> Reply:
-    store, limit = call.registry.store, call.settings.max_upload_bytes
+async def _multipart(call: Call) -> Reply:
+    limit = call.settings.max_upload_bytes
     receiving = call.registry.receive(call.context.scope, limit)
 
     async def sink(data: bytes) -> None:
@@ -62,35 +128,20 @@ async def _received(call: Call) -> Reply:
 
     try:
         fields = await read_multipart(call.request.headers.get("content-type", ""), call.request.stream(), sink)
-        one = {name: values[0] for name, values in fields.items()}
+        one = single(fields)
         check_body(call.context, one)
-        kind, meta = one.get("kind", ""), _meta(one.get("meta", "{}"))
-        _check_kind(kind, meta)
-        await store.aside(call.registry.asset, call.context.scope, call.params["id"])
-        sha256 = await receiving.close()
-        media_type = await _checked(
-            call, receiving.key, receiving.head, receiving.size, kind, meta, one.get("media_type")
-        )
-        reply = await _registered(call, receiving.key, sha256, kind, meta, media_type)
+        said = RegisterFields.model_validate(one | {"meta": _meta(one.get("meta", "{}"))})
     except BaseException:
         await receiving.abandon()
         raise
-    if reply.body["cache"] == "hit":
-        await receiving.abandon()
-    return reply
+    return Reply(await Registration(call.runner, call.context, call.params["id"], said).received(receiving), 201)
 
 
 def _meta(text: str) -> JSON:
-    def refuse(name: str) -> float:
-        raise ValueError(f"{name} is not JSON")
-
     try:
-        meta = json.loads(text, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise InvalidMeta(f"meta is not valid JSON: {error}", "meta") from None
-    if not isinstance(meta, dict):
-        raise InvalidMeta("meta must be a JSON object", "meta")
-    return meta
+        return parse(text.encode())
+    except InvalidRequest as error:
+        raise InvalidMeta(error.message.replace("the body", "meta", 1), "meta") from None
 
 
 def _check_kind(kind: str, meta: JSON) -> None:
@@ -102,47 +153,14 @@ def _check_kind(kind: str, meta: JSON) -> None:
         raise InvalidMeta(f"meta has no canonical form: {error}", "meta") from None
 
 
-async def _checked(call: Call, key: str, head: bytes, size: int, kind: str, meta: JSON, given: str | None) -> str:
-    """The media type of the bytes at `key`, which their first bytes and the probe confirm."""
-    allowed = kind_of(kind).media_types
-    found = sniff(head)
-    media_type = given or (found.media_type if found else JSON_TYPE if JSON_TYPE in allowed else allowed[0])
-    check_meta(kind, media_type, meta)
-    if media_type == JSON_TYPE:
-        await _check_json(call, key, size)
-        return media_type
-    if found is None or found.media_type != media_type:
-        raise UnsupportedMedia(f"the first bytes are those of {found.media_type if found else 'no'} media, not {given}")
-    probed = await call.runner.probe(call.context.scope, key, found.kind, media_type)
-    for side in ("width", "height"):
-        if side in probed and side in meta and meta[side] != probed[side]:
-            raise InvalidMeta(f"meta.{side} is {meta[side]}, and the picture's is {probed[side]}", f"meta.{side}")
-    return media_type
-
-
-async def _check_json(call: Call, key: str, size: int) -> None:
+async def _check_json(store: Store, key: str, size: int) -> None:
+    """In a thread: a large one takes seconds. Raises PayloadTooLarge and InvalidRequest."""
     if size > MAX_JSON_BYTES:
         raise PayloadTooLarge(f"a JSON artifact is at most {MAX_JSON_BYTES} bytes")
-    store = call.registry.store
     try:
-        json.loads(await store.aside(store.get, key))
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"the bytes are not valid JSON: {error}", field="file") from None
+        await asyncio.to_thread(lambda: parse_value(store.get(key), MAX_JSON_VALUES))
+    except InvalidRequest as error:
+        raise InvalidRequest(error.message.replace("the body", "the file", 1), field="file") from None
 
 
-async def _registered(call: Call, key: str, sha256: str, kind: str, meta: JSON, media_type: str) -> Reply:
-    record, hit = await call.registry.store.aside(
-        register,
-        call.registry,
-        call.context.scope,
-        call.params["id"],
-        key,
-        kind=kind,
-        media_type=media_type,
-        meta=meta,
-        sha256=sha256,
-    )
-    return Reply(record.public() | {"cache": "hit" if hit else "miss", "warnings": []}, 201)
-
-
-__all__ = ["RegisterKey", "register_artifact"]
+__all__ = ["RegisterFields", "RegisterKey", "Registration", "register_artifact"]

@@ -9,12 +9,11 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from artifacts import Draft, Record, Registry, Scope
 from configs.models import Models, WeightsMissing
@@ -23,13 +22,9 @@ from deployments import crashes
 from deployments.errors import ResidualFaces
 from deployments.inputs import StoredInputs
 from deployments.operation import JSON, Operation, Output, Plan, Report, Tools, Warning
+from deployments.replicas.pacing import Detect, Pace
 from deployments.replicas.progress import Progress
-
-if TYPE_CHECKING:
-    import numpy as np
-
-Detect = Callable[[str, "np.ndarray"], Awaitable["list[np.ndarray]"]]
-
+from deployments.replicas.turns import MOST_PAUSED, Place, Turns
 
 MISSING_S = 60.0
 
@@ -60,11 +55,9 @@ class Host:
         self._detect = detect
         self._models = Models(settings)
         self._missing: dict[str, tuple[float, WeightsMissing]] = {}
-        # a work and the blocking parts that an async work sends beside it
-        self._threads = ThreadPoolExecutor(max_workers=2 * slots, thread_name_prefix="work")
-        self._count = slots
-        self._slots = asyncio.Semaphore(slots)
-        self._alone = asyncio.Lock()
+        # a work and the blocking parts that an async work sends beside it, and as much of those that are paused
+        self._threads = ThreadPoolExecutor(max_workers=2 * (slots + MOST_PAUSED), thread_name_prefix="work")
+        self._turns = Turns(slots)
 
     def warm(self, function: str) -> None:
         """Compile ahead of the first request, with the caller waiting."""
@@ -80,19 +73,27 @@ class Host:
         `report` names the job that the progress is told to. A `suspect` lost its worker before (see crashes.py): it
         gets every slot, so that nothing else can be the reason if this worker dies too.
         """
-        async with self._one_or_all(suspect):
+        tenant, key = plan.scope.tenant, plan.cache_key
+        async with self._turns.all(tenant) if suspect else self._turns.one(tenant) as place:
             if suspect:
-                await self._thread(lambda: crashes.note(self._registry, plan, began=True))
+                await self._thread(lambda: crashes.note(self._registry, plan.scope, key, began=True))
             try:
-                return await self._execute(plan, report)
+                return await self._execute(plan, report, place)
             finally:
                 if suspect:
-                    await self._thread(lambda: crashes.note(self._registry, plan, began=False))
+                    await self._thread(lambda: crashes.note(self._registry, plan.scope, key, began=False))
 
-    async def _execute(self, plan: Plan, report: Report | None) -> Done:
+    async def settle(self, plan: Plan) -> Plan:
+        """The plan with what is really here in place of what is missing; BackendUnavailable where nothing can be."""
         operation = self._operations[plan.operation]
-        if operation.settle:
-            plan = await self._thread(load(operation.settle), plan, self._weights, self._settings)
+        if not operation.settle:
+            return plan
+        settled: Plan = await self._thread(load(operation.settle), plan, self._weights, self._settings)
+        return settled
+
+    async def _execute(self, plan: Plan, report: Report | None, place: Place | None) -> Done:
+        operation = self._operations[plan.operation]
+        plan = await self.settle(plan)
         found = await self._thread(self._registry.find, plan.scope, plan.kind, plan.cache_key)
         if found:
             return Done(found, False, plan.warnings)
@@ -102,7 +103,7 @@ class Host:
 
         async def do() -> Record:
             await self._thread(progress.begin)
-            output = await self._work(operation, plan, stop, scratch, progress)
+            output = await self._work(operation, plan, scratch, Pace(place, stop, progress, self._detect))
             return await self._thread(self._commit, plan, output)
 
         work = asyncio.ensure_future(do())
@@ -122,16 +123,6 @@ class Host:
             await self._thread(shutil.rmtree, scratch, True)
         return Done(record, True, plan.warnings)
 
-    @asynccontextmanager
-    async def _one_or_all(self, every: bool) -> AsyncIterator[None]:
-        """One slot, or all of them; only one taker of all at a time, or two could hold half each for ever."""
-        async with AsyncExitStack() as held:
-            if every:
-                await held.enter_async_context(self._alone)
-            for _ in range(self._count if every else 1):
-                await held.enter_async_context(self._slots)
-            yield
-
     async def probe(self, scope: Scope, key: str, media_type: str) -> JSON:
         """What a received upload is: size, duration, streams. Raises UndecodableMedia, UnsupportedMedia."""
         function = load("deployments.media.probe:probe")
@@ -145,15 +136,13 @@ class Host:
         finally:
             await self._thread(shutil.rmtree, scratch, True)
 
-    async def _work(
-        self, operation: Operation, plan: Plan, stop: threading.Event, scratch: Path, progress: Progress
-    ) -> Output:
+    async def _work(self, operation: Operation, plan: Plan, scratch: Path, pace: Pace) -> Output:
         work = load(operation.work)
         tools = Tools(
             scratch=scratch,
-            stop=stop,
-            progress=progress.tell,
-            detect=self._detect,
+            stop=pace.stop,
+            progress=pace.progress,
+            detect=pace.detect,
             thread=self._thread,
             side_id=lambda kind, name: self._registry.side_id(plan.scope, plan.kind, plan.cache_key, kind, name),
             weights=self._weights,

@@ -39,6 +39,10 @@ class Progress:
         eta = round(passed * (1 - part) / part, 1) if 0 < part <= 1 else None
         self._writer.submit(self._write, part, rate, eta)
 
+    def waited(self, seconds: float) -> None:
+        """Time in which others had the place, and which says nothing about this work's pace."""
+        self._began += seconds
+
     def close(self) -> None:
         """Nothing more is told."""
         self._writer.shutdown(wait=False, cancel_futures=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ from ray.serve.handle import DeploymentHandle
 from artifacts import Registry, Scope, Store
 from artifacts.store import refuse_unshared
 from configs.settings import Settings
-from deployments.dispatch import ServeDispatch, call_again
+from deployments.dispatch import ServeDispatch
 from deployments.errors import to_wire
 from deployments.gateway.admission import Admission
 from deployments.gateway.handle import HandleFace
@@ -22,16 +24,21 @@ from deployments.gateway.http import build_http
 from deployments.logs import configure
 from deployments.operation import JSON, Plan, Report
 from deployments.operations import OPERATIONS, Runner
+from deployments.replicas.detecting import PLAN, Detecting, Suspect, began
 from deployments.replicas.faces import FacesHost
 from deployments.replicas.host import Done, Host
 from deployments.replicas.meters import Meters
 from deployments.replicas.threads import pin
+from deployments.replicas.turns import Turns
 
 if TYPE_CHECKING:
     import numpy as np
 
 
 log = logging.getLogger(__name__)
+
+BATCHES = 64
+"""Batches that Faces has in hand at a time; what bounds its work is the host."""
 
 
 def open_registry(settings: Settings) -> Registry:
@@ -49,13 +56,9 @@ class Worker:
     ) -> None:
         pin(settings)
         configure(settings)
-        dispatch = ServeDispatch({"Faces": faces} if faces else {})
-
-        async def detect(detector: str, frames: np.ndarray) -> list[np.ndarray]:
-            found: list[np.ndarray] = await call_again(dispatch, "Faces", "detect", detector, frames)
-            return found
-
-        self._host = Host(settings, open_registry(settings), OPERATIONS, detect, slots)
+        registry = open_registry(settings)
+        detect = Detecting(registry, ServeDispatch({"Faces": faces} if faces else {}))
+        self._host = Host(settings, registry, OPERATIONS, detect, slots)
         self._meters = Meters()
         if warm:
             self._host.warm(warm)
@@ -66,6 +69,7 @@ class Worker:
 
     async def execute(self, plan: Plan, request_id: str, report: Report | None = None, suspect: bool = False) -> Done:
         began = time.monotonic()
+        PLAN.set(plan)
         try:
             done = await self._host.execute(plan, request_id, report, suspect)
             if done.computed:
@@ -76,6 +80,9 @@ class Worker:
             about = {"request_id": request_id, "tenant": plan.scope.tenant, "operation": plan.operation}
             log.info("the work failed", exc_info=error, extra={"about": about})
             raise to_wire(error, request_id) from None
+
+    async def settle(self, plan: Plan) -> Plan:
+        return await self._host.settle(plan)
 
     async def probe(self, scope: Scope, key: str, media_type: str) -> JSON:
         try:
@@ -89,16 +96,40 @@ class Faces:
 
     def __init__(self, settings: Settings) -> None:
         pin(settings)
+        configure(settings)
         self._host = FacesHost(settings)
+        self._registry = open_registry(settings)
+        self._turns = Turns(BATCHES)
 
     async def ready(self) -> bool:
         return True
 
-    async def detect(self, detector: str, frames: np.ndarray) -> list[np.ndarray]:
+    async def detect(self, detector: str, frames: np.ndarray, suspect: Suspect | None = None) -> list[np.ndarray]:
+        """A `suspect` batch lost this deployment's worker before: it is searched with nothing beside it."""
         try:
-            return await self._host.detect(detector, frames)
+            async with self._turns.all("") if suspect else self._turns.one(""):
+                with began(self._registry, suspect):
+                    return await self._host.detect(detector, frames)
         except Exception as error:
             raise to_wire(error, "") from None
+
+
+class JobsFace:
+    """Takes up the jobs that dead processes left, tells their ends, and keeps nothing outside the store."""
+
+    async def __init__(self, settings: Settings, handles: dict[str, Any]) -> None:  # type: ignore[misc]
+        """Serve awaits it, on the loop that the tending then runs on."""
+        configure(settings)
+        self.runner = Runner(open_registry(settings), ServeDispatch(handles), settings)
+        self._tending = asyncio.get_running_loop().create_task(self.runner.jobs.tend(), context=contextvars.Context())
+
+    async def ready(self) -> bool:
+        return not self._tending.done()
+
+    def check_health(self) -> None:
+        """Serve replaces a replica that raises here."""
+        if self._tending.done():
+            raise RuntimeError("the tending of jobs has ended")
 
 
 class GatewayFace(HandleFace):
@@ -117,4 +148,4 @@ class GatewayFace(HandleFace):
 
 Gateway = serve.ingress()(GatewayFace)
 
-__all__ = ["Faces", "Gateway", "Worker"]
+__all__ = ["Faces", "Gateway", "JobsFace", "Worker"]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from deployments.body import Body
+from deployments.ids import ArtifactId, AssetId, ClipId, ProjectId, TargetId, TrackId
 from kernels.blend import ALIASES, MODES
 
 TrackKind = Literal["video", "overlay", "audio"]
@@ -27,7 +28,7 @@ class Filter(Part):
 
     type: Name
     params: dict[str, Any] = {}
-    mask_artifact_id: str | None = None
+    mask_artifact_id: ArtifactId | None = None
     """Where the filter works: a mask in the clip's source pixels."""
     enabled: bool = True
 
@@ -37,8 +38,8 @@ class Clip(Part):
 
     id: str | None = Field(None, min_length=1, max_length=64)
     """A name inside this request, for its transitions; the stored clip gets an id of its own."""
-    asset_id: str | None = None
-    artifact_id: str | None = None
+    asset_id: AssetId | None = None
+    artifact_id: ArtifactId | None = None
     in_ms: Milliseconds = 0
     out_ms: Milliseconds | None = None
     """Where it ends in its source; the default is the source's end."""
@@ -48,7 +49,7 @@ class Clip(Part):
     volume_db: float = Field(0.0, ge=-96, le=24)
     opacity: float = Field(1.0, ge=0, le=1)
     blend_mode: str = "normal"
-    mask_artifact_id: str | None = None
+    mask_artifact_id: ArtifactId | None = None
     """A matte in source pixels."""
     position: tuple[float, float] | None = None
     """Output pixels of the scaled clip's top-left corner; the default contains a video track's clip in the picture,
@@ -104,7 +105,7 @@ class SequenceBody(Part):
 class SequenceRequest(Body):
     """POST /video/sequences"""
 
-    project_id: str | None = None
+    project_id: ProjectId | None = None
     tracks: list[Track] = Field([], max_length=MOST_TRACKS)
     transitions: list[Transition] = Field([], max_length=MOST_CLIPS)
     render_profile: Name = "source"
@@ -150,7 +151,7 @@ class SplitRequest(Body):
 class MoveRequest(Body):
     """POST /video/clips/{id}/move"""
 
-    track_id: str | None = None
+    track_id: TrackId | None = None
     start_ms_on_timeline: Milliseconds | None = None
 
     @model_validator(mode="after")
@@ -162,6 +163,9 @@ class MoveRequest(Body):
 
 class TransitionRequest(Body, Transition):
     """POST /video/sequences/{id}/transitions; the clips by their stored ids."""
+
+    from_clip_id: ClipId
+    to_clip_id: ClipId
 
 
 class FiltersRequest(Body):
@@ -181,7 +185,7 @@ class Keyframe(Part):
 class AutomationRequest(Body):
     """POST /video/automation: the keyframes of one property."""
 
-    target_id: str
+    target_id: TargetId
     property: Name
     keyframes: list[Keyframe] = Field(max_length=MOST_CLIPS)
 

@@ -204,6 +204,7 @@ ROUTES = (
         "Make a project",
         body=ProjectRequest,
         example={"name": "A day at the beach"},
+        headers=("Idempotency-Key",),
         answer=Project,
         status=201,
     ),
@@ -222,6 +223,7 @@ ROUTES = (
         "Make a sequence",
         body=SequenceRequest,
         example={"tracks": [{"kind": "video", "clips": [_CLIP, _CLIP]}]},
+        headers=("Idempotency-Key",),
         answer=Sequence,
         status=201,
     ),
@@ -231,6 +233,7 @@ ROUTES = (
         get_sequence,
         "A sequence, its version as ETag",
         params=_ID,
+        headers=("If-None-Match",),
         answer=Sequence,
     ),
     Route(
@@ -241,6 +244,7 @@ ROUTES = (
         body=TrackRequest,
         params=_ID,
         example=_OVERLAY,
+        headers=("Idempotency-Key",),
         answer=Sequence,
     ),
     Route(
@@ -251,6 +255,7 @@ ROUTES = (
         body=TransitionRequest,
         params=_ID,
         example=_DISSOLVE,
+        headers=("Idempotency-Key",),
         answer=Sequence,
     ),
     Route(
@@ -261,6 +266,7 @@ ROUTES = (
         body=ClipRequest,
         params={"id": "track_aaaaaaaa"},
         example=_CLIP,
+        headers=("Idempotency-Key",),
         answer=Sequence,
     ),
     Route(
@@ -291,6 +297,7 @@ ROUTES = (
         body=TrimRequest,
         params=_CLIP_ID,
         example={"in_ms": 600, "out_ms": 2400},
+        headers=("Idempotency-Key",),
         answer=Sequence,
     ),
     Route(
@@ -301,6 +308,7 @@ ROUTES = (
         body=SplitRequest,
         params=_CLIP_ID,
         example={"at_ms": 1000},
+        headers=("Idempotency-Key",),
         answer=Sequence,
     ),
     Route(
@@ -311,6 +319,7 @@ ROUTES = (
         body=MoveRequest,
         params=_CLIP_ID,
         example={"track_id": "track_aaaaaaaa", "start_ms_on_timeline": 250},
+        headers=("Idempotency-Key",),
         answer=Sequence,
     ),
     Route(
@@ -339,6 +348,7 @@ ROUTES = (
         "Set the keyframes of a property",
         body=AutomationRequest,
         example=_FADE,
+        headers=("Idempotency-Key",),
         answer=Sequence,
     ),
 )

@@ -15,7 +15,7 @@ from configs.settings import Settings
 from demo.__main__ import service
 from demo.client import Client
 from demo.clip import photograph
-from deployments.media.routes import adopt
+from deployments.media.receive import UploadFields, adopt
 from deployments.operation import Context
 from deployments.replicas.local import local_runner
 from tests.bench.measure import Row, medians
@@ -61,7 +61,7 @@ async def in_process(home: Path, photo: bytes) -> JSON:
     runner = local_runner(Settings(mattebox_home=home))
     receiving = runner.registry.receive(CONTEXT.scope, 1 << 30)
     await receiving.write(photo)
-    asset = (await adopt(runner, CONTEXT, receiving, {})).id
+    asset = (await adopt(runner, CONTEXT, receiving, UploadFields())).id
     seeds = iter(range(int(time.time()), 2**31))
 
     async def measure(seed: Callable[[], int], rounds: int) -> float:

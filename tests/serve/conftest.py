@@ -16,8 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.conftest import SHARED
+
 ROOT = Path(__file__).resolve().parents[2]
-MODELS_PATH = ROOT.parent / "shared" / "data" / "models"
 START_S = 240
 
 
@@ -45,7 +46,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         port = probe.getsockname()[1]
     environment = os.environ | {
         "MATTEBOX_HOME": str(home),
-        "MODELS_PATH": str(MODELS_PATH),
+        "MODELS_PATH": str(SHARED / "data" / "models"),
         "ARTIFACT_STORE_URL": store.as_uri(),
         "HTTP_PORT": str(port),
         "RAY_AUTH_MODE": "token",

@@ -1,6 +1,7 @@
 """SIGKILL of every kind of replica, on the real application: retried results or envelopes, and a whole store.
 
-Slow: two minutes, and bound to how fast a busy machine brings a replica back.
+Slow, and bound to how fast a busy machine brings a replica back: what is waited for is stretched by how much longer
+than on an idle one a Gateway's imports take at that moment.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -27,10 +31,21 @@ from tests.serve.conftest import ROOT, Service
 pytestmark = [pytest.mark.serve, pytest.mark.slow]
 JSON = dict[str, Any]
 CLIPS = ROOT / "tests" / "fixtures" / "video_clips"
-REPLICAS = ("Imaging", "Video", "Speech", "Faces", "Gateway")
+REPLICAS = ("Imaging", "Video", "Speech", "Faces", "Jobs", "Gateway")
+WEIGHTS = (2, 2, 2, 2, 2, 1)
+"""Without the Gateway nothing reaches the others."""
 BACK_S = 15.0
-TIMEOUT_S = 120.0
+IMPORTS_S = 2.5
+"""What a Gateway's imports take on two idle cores."""
+TIMEOUT_S = 240.0
 PAUSE_S = 1.5
+
+
+def patience(seconds: float) -> float:
+    """Seconds of an idle machine as seconds of this one."""
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import deployments.replicas.serve"], cwd=ROOT, check=True)
+    return seconds * max(1.0, (time.monotonic() - began) / IMPORTS_S)
 
 
 def parents() -> dict[int, int]:
@@ -103,7 +118,7 @@ def http(service: Service) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def clip(http: httpx.Client) -> str:
-    eventually(lambda: http.get("/readyz").status_code == 200, 60, "readiness")
+    eventually(lambda: http.get("/readyz").status_code == 200, 240, "readiness")
     with (CLIPS / "face_clip.mp4").open("rb") as file:
         return str(http.post("/media-v2/assets", files={"file": ("c.mp4", file)}).json()["id"])
 
@@ -136,7 +151,7 @@ def test_long_work_survives_its_workers_death(
 ) -> None:
     path, more = LONG[name]
     answer: Future[httpx.Response] = beside.submit(http.post, path, json={"asset_id": clip} | more)
-    eventually(lambda: running(http), 30, "the running job")
+    eventually(lambda: running(http), 120, "the running job")
     assert kill(service, name)
     assert answer.result().status_code == 200, answer.result().text
     assert not running(http)
@@ -151,7 +166,7 @@ def test_pictures_survive_their_workers_death(service: Service, http: httpx.Clie
         if said.status_code != 200:  # on a busy machine the replica may need more than the 15 s that it is given
             assert (said.status_code, said.json()["error"]["code"]) == (503, "worker_lost")
             again = picture(number, 1500)
-            eventually(lambda body=again: http.post("/image/render", json=body).status_code == 200, 60, "the picture")
+            eventually(lambda body=again: http.post("/image/render", json=body).status_code == 200, 180, "the picture")
 
 
 def test_the_gateways_death_ends_connections_and_not_the_work(
@@ -159,13 +174,12 @@ def test_the_gateways_death_ends_connections_and_not_the_work(
 ) -> None:
     body = {"asset_id": clip, "frame_sample_interval_ms": 720}
     first: Future[httpx.Response] = beside.submit(http.post, "/video/regions", json=body)
-    eventually(lambda: running(http), 30, "the running job")
+    eventually(lambda: running(http), 120, "the running job")
+    allowed = patience(BACK_S)
     assert kill(service, "Gateway")
-    killed = time.monotonic()
     with suppress(httpx.HTTPError):
         assert first.result().status_code == 500
-    eventually(lambda: http.post("/image/render", json=picture(1)).status_code == 200, BACK_S, "the next answer")
-    assert time.monotonic() - killed < BACK_S
+    eventually(lambda: http.post("/image/render", json=picture(1)).status_code == 200, allowed, "the next answer")
     again = http.post("/video/regions", json=body)
     assert again.status_code == 200, again.text
     masks = {entry["mask_artifact_id"] for entry in again.json()["summary"]["entries"]}
@@ -177,10 +191,10 @@ def test_an_input_that_killed_its_worker_twice_is_refused(
 ) -> None:
     body = {"asset_id": clip, "frame_sample_interval_ms": 740}
     answer: Future[httpx.Response] = beside.submit(http.post, "/video/regions", json=body)
-    eventually(lambda: running(http), 30, "the running job")
+    eventually(lambda: running(http), 120, "the running job")
     notes = store(service) / "tenants" / "t_kills" / "dev" / "documents" / "crashes"
     assert kill(service, "Video")
-    eventually(lambda: any(b'"began":true' in note.read_bytes() for note in notes.glob("*")), 30, "the repeat")
+    eventually(lambda: any(b'"began":true' in note.read_bytes() for note in notes.glob("*")), 120, "the repeat")
     assert kill(service, "Video")
     for said in (answer.result(), http.post("/video/regions", json=body)):
         assert (said.status_code, said.json()["error"]["code"]) == (422, "input_crashed_worker")
@@ -188,10 +202,41 @@ def test_an_input_that_killed_its_worker_twice_is_refused(
     assert other.status_code == 200, other.text
 
 
+def test_a_job_outlives_its_owner_and_its_events_tell_of_it(service: Service, http: httpx.Client, clip: str) -> None:
+    body = {"asset_id": clip, "frame_sample_interval_ms": 760}
+    job = http.post("/video/regions", json=body, headers={"Prefer": "respond-async"}).json()
+    events = f"/jobs/{job['id']}/events"
+    eventually(lambda: http.get(f"/jobs/{job['id']}").json()["state"] == "running", 120, "the running job")
+    with http.stream("GET", events) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        first = next(told(stream.iter_lines()))
+    assert first["data"]["id"] == job["id"]
+    assert kill(service, "Gateway")
+    eventually(lambda: http.get("/healthz").status_code == 200, patience(BACK_S), "the next Gateway")
+    with http.stream("GET", events, headers={"Last-Event-ID": first["id"]}) as stream:
+        later = list(told(stream.iter_lines()))
+    assert later[-1]["event"] == later[-1]["data"]["state"] == "succeeded"
+    versions = [int(event["id"]) for event in (first, *later)]
+    assert versions == sorted(set(versions))
+    assert http.get(events, headers={"Last-Event-ID": later[-1]["id"]}).status_code == 204
+    (summary,) = later[-1]["data"]["artifact_ids"]
+    assert http.post("/video/regions", json=body).json()["summary_artifact_id"] == summary
+
+
+def told(lines: Iterator[str]) -> Iterator[JSON]:
+    """Server-sent events, with their data read."""
+    event: JSON = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if not line and "data" in event:
+            yield event
+        event = {} if not line else event | {name: json.loads(value) if name == "data" else value}
+
+
 def test_a_cancelled_job_frees_its_worker(http: httpx.Client, clip: str) -> None:
     body = {"asset_id": clip, "frame_sample_interval_ms": 730}
     job = http.post("/video/regions", json=body, headers={"Prefer": "respond-async"}).json()
-    eventually(lambda: running(http), 30, "the running job")
+    eventually(lambda: running(http), 120, "the running job")
     began = time.monotonic()
     assert http.delete(f"/jobs/{job['id']}").json()["state"] == "cancelled"
     assert time.monotonic() - began < 1
@@ -206,8 +251,12 @@ class Load:
     def __init__(self, service: Service, clip: str) -> None:
         self.stop = threading.Event()
         self.strange: list[str] = []
-        self.statuses: list[int] = []
+        self.answers: Counter[str] = Counter()
+        self.longest_s = 0.0
         self.gateway_died: list[float] = []
+        self.outages: list[float] = []
+        """Seconds from a death of the Gateway to the first good answer before its next one."""
+        self._answered = 0.0
         self._service, self._clip = service, clip
 
     def run(self, seed: int) -> None:
@@ -217,19 +266,30 @@ class Load:
             while not self.stop.is_set():
                 path, body = self._request(chance)
                 began = time.monotonic()
-                try:
-                    answer = http.post(path, json=body)
-                except httpx.TimeoutException:
-                    self.strange.append(f"{path} hung for {TIMEOUT_S:.0f} s")
-                    continue
-                except httpx.HTTPError as error:
-                    self._blame(path, began, repr(error))
-                    continue
-                self.statuses.append(answer.status_code)
-                if answer.status_code != 200 and "application/json" not in answer.headers.get("content-type", ""):
-                    self._blame(path, began, f"{answer.status_code} {answer.text[:80]}")
-                elif answer.status_code != 200 and answer.json()["error"]["code"] == "internal":
-                    self.strange.append(f"{path}: {answer.text[:300]}")
+                kind = self._send(http, path, body, began)
+                self.answers[kind] += 1
+                self.longest_s = max(self.longest_s, time.monotonic() - began)
+
+    def _send(self, http: httpx.Client, path: str, body: JSON, began: float) -> str:
+        try:
+            answer = http.post(path, json=body)
+        except httpx.TimeoutException:
+            self.strange.append(f"{path} hung for {TIMEOUT_S:.0f} s")
+            return "hung"
+        except httpx.HTTPError as error:
+            self._blame(path, began, repr(error))
+            return "closed connection"
+        if answer.status_code == 200:
+            self._back(began)
+            return "good"
+        if "application/json" not in answer.headers.get("content-type", ""):
+            self._blame(path, began, f"{answer.status_code} {answer.text[:80]}")
+            time.sleep(0.2)  # a proxy without a Gateway answers at once
+            return f"proxy's own {answer.status_code}"
+        code = answer.json()["error"]["code"]
+        if code == "internal":
+            self.strange.append(f"{path}: {answer.text[:300]}")
+        return f"envelope {code}"
 
     def _request(self, chance: random.Random) -> tuple[str, JSON]:
         if chance.random() < 0.8:
@@ -243,35 +303,61 @@ class Load:
             }
         return "/video/captions/generate", {"asset_id": self._clip, "language": chance.choice(("en", "de", "fr"))}
 
+    def _back(self, began: float) -> None:
+        """A request that began after the Gateway died was answered."""
+        over = [died for died in self.gateway_died if died < began]
+        if over and over[-1] > self._answered:
+            self.outages.append(time.monotonic() - over[-1])
+        self._answered = max(self._answered, began)
+
     def _blame(self, path: str, began: float, what: str) -> None:
         """Only a death of the Gateway may break a connection, or let the proxy answer."""
-        if not any(died > began - BACK_S for died in self.gateway_died):
+        if not any(died > began - self.allowed_s for died in self.gateway_died):
             self.strange.append(f"{path}: {what}")
+
+    allowed_s = BACK_S
 
 
 @pytest.mark.parametrize("kills", [10, 100])
 def test_random_kills_under_load_leave_a_whole_store(service: Service, clip: str, kills: int) -> None:
     load, chance = Load(service, clip), random.Random(kills)
+    load.allowed_s = patience(2 * BACK_S)
     threads = [threading.Thread(target=load.run, args=(seed,)) for seed in range(4)]
     for thread in threads:
         thread.start()
-    done = 0
-    while done < kills:
+    done, began = Counter[str](), time.monotonic()
+    while done.total() < kills:
         time.sleep(chance.uniform(0.2, 2 * PAUSE_S))
-        name = chance.choice(REPLICAS)
+        (name,) = chance.choices(REPLICAS, WEIGHTS)
         if name == "Gateway":
             load.gateway_died.append(time.monotonic())  # before it happens, or a fast client could notice first
-        done += kill(service, name)
+        if kill(service, name):
+            done[name] += 1
+        elif name == "Gateway":
+            load.gateway_died.pop()
     load.stop.set()
     for thread in threads:
         thread.join(TIMEOUT_S + 10)
+    fsck = subprocess.run(
+        [sys.executable, "-m", "deployments", "doctor", "--fsck"],
+        cwd=ROOT,
+        env=service.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = f"{kills} kills in {time.monotonic() - began:.0f} s {dict(done)}; answers {dict(load.answers)}; "
+    said += f"the longest took {load.longest_s:.1f} s; good again after the Gateway died: "
+    print(said + ", ".join(f"{seconds:.1f}" for seconds in load.outages), fsck.stdout, sep="\n")
     assert not any(thread.is_alive() for thread in threads)
-    assert load.strange == []
-    # that work was done between the kills, though they come faster than replicas come back
-    assert load.statuses.count(200) > kills // 2
+    assert fsck.returncode == 0, fsck.stdout + fsck.stderr
     assert broken_records(store(service)) == []
+    assert load.strange == []
+    # work was done between the kills, though they come faster than a busy machine brings replicas back
+    assert load.answers["good"] >= kills // 10, load.answers
     with httpx.Client(base_url=service.url, headers={"X-Tenant-Id": "t_kills", "X-Env": "dev"}, timeout=60) as http:
-        eventually(lambda: http.post("/image/render", json=picture(7)).status_code == 200, 30, "the next answer")
+        allowed = patience(2 * BACK_S)
+        eventually(lambda: http.post("/image/render", json=picture(7)).status_code == 200, allowed, "the next answer")
 
 
 def broken_records(root: Path) -> list[str]:

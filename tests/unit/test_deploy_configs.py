@@ -16,7 +16,7 @@ from deployments.launcher import read_args, read_deployments
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = [ROOT / "serve_config.yaml", ROOT / "configs" / "serve" / "gpu.yaml"]
 MANIFEST = ROOT / "configs" / "kuberay" / "rayservice.yaml"
-NAMES = {"Gateway", "Imaging", "Faces", "Speech", "Video"}
+NAMES = {"Gateway", "Jobs", "Imaging", "Faces", "Speech", "Video"}
 
 
 def graph(application: Any) -> dict[str, Any]:

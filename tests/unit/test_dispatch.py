@@ -14,8 +14,9 @@ from deployments import crashes
 from deployments import dispatch as loss
 from deployments.dispatch import LocalDispatch, back, call_again, lost
 from deployments.errors import InputCrashedWorker, InvalidRequest, WorkerLost, from_wire, to_wire
-from deployments.operation import Context
-from deployments.operations import Runner
+from deployments.operation import Context, Report
+from deployments.operations import MOST_DEATHS, Runner
+from deployments.replicas.detecting import PART, PLAN, Detecting, Suspect, began
 from deployments.replicas.host import Host
 from tests.unit import toy_work
 from tests.unit.test_runner import TOYS, Letters, plan_letters
@@ -37,7 +38,7 @@ class Losing(LocalDispatch):
         self.calls.append(method)
         if method == "execute" and self.fates:
             if self.began and len(args) > 3:  # what the host of a suspect notes before it dies
-                crashes.note(self._registry, args[0], began=True)
+                crashes.note(self._registry, args[0].scope, args[0].cache_key, began=True)
             raise self.fates.pop(0)
         return await super().call(deployment, method, *args)
 
@@ -130,7 +131,7 @@ async def test_a_suspect_works_alone(runner: Runner) -> None:
     toy_work.GATE.set()
     done = await asyncio.wait_for(asyncio.gather(beside, *suspects), 5)
     assert [item.computed for item in done] == [True, True, False]
-    crashes.refuse(runner.registry, other)
+    crashes.refuse(runner.registry, other.scope, other.cache_key)
 
 
 class Bomb:
@@ -196,3 +197,91 @@ def test_the_deployment_that_was_lost_crosses_the_wire() -> None:
     assert isinstance(error, WorkerLost)
     assert loss.is_lost(error, "Faces")
     assert not loss.is_lost(error, "Video")
+
+
+async def test_a_job_whose_worker_died_at_two_places_is_not_accused(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the render replica may be killed twice during one long render."""
+    places = iter([0.2, 0.5, 0.8])
+    monkeypatch.setattr(runner, "_place", lambda scope, report: next(places))
+    losing(runner).fates = [lost("Toy"), lost("Toy"), lost("Toy")]
+    operation = TOYS["letters"]
+    plan = plan_letters(Letters(), CONTEXT, runner.registry, runner.settings)
+    made = await runner._compute(operation, plan, "r1", Report("job_aaaaaaaa"))
+    assert (made.hit, losing(runner).calls) == (False, ["execute", "ready"] * 3 + ["execute"])
+
+
+async def test_a_job_whose_worker_died_twice_at_one_place_is_accused(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = iter([0.2, 0.6, 0.21])
+    monkeypatch.setattr(runner, "_place", lambda scope, report: next(places))
+    losing(runner).fates = [lost("Toy")] * 3
+    plan = plan_letters(Letters(), CONTEXT, runner.registry, runner.settings)
+    with pytest.raises(InputCrashedWorker):
+        await runner._compute(TOYS["letters"], plan, "r1", Report("job_aaaaaaaa"))
+
+
+async def test_a_job_gives_up_in_the_end(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "_place", lambda scope, report: 0.0)
+    losing(runner).fates, losing(runner).began = [lost("Toy")] * MOST_DEATHS, False
+    plan = plan_letters(Letters(), CONTEXT, runner.registry, runner.settings)
+    with pytest.raises(WorkerLost):
+        await runner._compute(TOYS["letters"], plan, "r1", Report("job_aaaaaaaa"))
+    assert losing(runner).calls.count("execute") == MOST_DEATHS
+
+
+class DyingFaces:
+    """Faces that dies of as many detections as it is told to, having begun a suspect's or not."""
+
+    def __init__(self, registry: Registry, deaths: int, begins: bool) -> None:
+        self.calls: list[str] = []
+        self._registry, self._deaths, self._begins = registry, deaths, begins
+
+    async def call(self, deployment: str, method: str, *args: Any) -> Any:
+        self.calls.append(method)
+        if method == "ready":
+            return True
+        if self._deaths:
+            self._deaths -= 1
+            if self._begins and len(args) > 2:
+                crashes.note(self._registry, args[2].scope, args[2].cache_key, PART, began=True)
+            raise lost("Faces")
+        return ["found"]
+
+
+@pytest.mark.parametrize(("deaths", "begins", "detections"), [(0, True, 1), (1, True, 2), (3, False, 4)])
+async def test_detection_goes_on_when_faces_dies(runner: Runner, deaths: int, begins: bool, detections: int) -> None:
+    faces = DyingFaces(runner.registry, deaths, begins)
+    plan = plan_letters(Letters(), CONTEXT, runner.registry, runner.settings)
+    PLAN.set(plan)
+    assert await Detecting(runner.registry, faces)("yunet", None) == ["found"]  # type: ignore[arg-type]
+    assert faces.calls.count("detect") == detections
+    crashes.refuse(runner.registry, plan.scope, plan.cache_key)
+
+
+async def test_a_batch_that_kills_faces_twice_is_the_inputs_fault(runner: Runner) -> None:
+    faces = DyingFaces(runner.registry, 2, begins=True)
+    plan = plan_letters(Letters(), CONTEXT, runner.registry, runner.settings)
+    PLAN.set(plan)
+    with pytest.raises(InputCrashedWorker):
+        await Detecting(runner.registry, faces)("yunet", None)  # type: ignore[arg-type]
+    with pytest.raises(InputCrashedWorker):
+        await runner.run("letters", {}, CONTEXT)
+    assert (await runner.run("letters", {"text": "other"}, CONTEXT))["text"] == "other"
+
+
+def test_a_batch_that_was_searched_leaves_no_suspicion(runner: Runner) -> None:
+    plan = plan_letters(Letters(), CONTEXT, runner.registry, runner.settings)
+    suspect = Suspect(plan.scope, plan.cache_key)
+    with began(runner.registry, suspect), began(runner.registry, None):
+        pass
+    crashes.convict(runner.registry, plan.scope, plan.cache_key, PART)
+    with pytest.raises(ZeroDivisionError), began(runner.registry, suspect):
+        raise ZeroDivisionError
+    crashes.convict(runner.registry, plan.scope, plan.cache_key, PART)
+    died = began(runner.registry, suspect)
+    died.__enter__()  # and never comes back
+    with pytest.raises(InputCrashedWorker):
+        crashes.convict(runner.registry, plan.scope, plan.cache_key, PART)

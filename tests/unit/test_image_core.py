@@ -23,7 +23,8 @@ from deployments.dispatch import LocalDispatch
 from deployments.drawing.encode import srgb_profile
 from deployments.engines.image_core.batch import BATCH
 from deployments.engines.image_core.models import ImagePreviewRequest
-from deployments.engines.image_core.plan import EXTENSIONS, OPERATIONS, filename, plan_preview
+from deployments.engines.image_core.output import EXTENSIONS, filename
+from deployments.engines.image_core.plan import OPERATIONS, plan_preview
 from deployments.errors import InvalidRequest, UndecodableMedia, UnknownPreset, as_app_error
 from deployments.operation import Stopped
 from deployments.operations import Runner

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from configs.settings import Settings
 from deployments.dispatch import LocalDispatch
 from deployments.errors import JobCancelled
 from deployments.gateway.http import build_http
-from deployments.jobs import job
+from deployments.jobs import events, job
+from deployments.jobs.job import Order
 from deployments.jobs.routes import prefers_async
 from deployments.jobs.runs import Joined
 from deployments.operation import JSON, Context, Need, Operation, Plan, Report
@@ -265,6 +267,103 @@ def test_parts_of_a_report_fill_it_without_a_gap() -> None:
 
 def test_an_ended_job_stays_as_it_ended(runner: Runner) -> None:
     plan = plan_frames(Letters(), CONTEXT, runner.registry, runner.settings)
-    body = job.join(runner.registry, plan)
+    body = job.join(runner.registry, Order(plan, CONTEXT))
     job.leave(runner.registry, plan.scope, body["id"])
     assert job.change(runner.registry, plan.scope, body["id"], state="succeeded")["state"] == "cancelled"
+
+
+def told(text: str) -> list[JSON]:
+    """The events of a stream, its comments left out."""
+    found = []
+    for block in text.split("\n\n"):
+        rows = [line.split(": ", 1) for line in block.splitlines() if not line.startswith(":")]
+        fields = {row[0]: row[1] for row in rows}
+        if "data" in fields:
+            found.append({"id": int(fields["id"]), "event": fields["event"], "data": json.loads(fields["data"])})
+    return found
+
+
+async def test_events_tell_each_change_and_end_with_the_state(http: httpx.AsyncClient) -> None:
+    body = await begin(http)
+    await started()
+    await asyncio.sleep(0.05)
+    stream = asyncio.create_task(http.get(f"/jobs/{body['id']}/events"))
+    await asyncio.sleep(0.1)
+    toy_work.GATE.set()
+    answer = await asyncio.wait_for(stream, 5)
+    assert answer.headers["content-type"].partition(";")[0] == "text/event-stream"
+    assert answer.headers["cache-control"] == "no-store"
+    found = told(answer.text)
+    assert (found[0]["event"], found[0]["data"]["progress"]) == ("running", 0.5)
+    assert {"frames_per_s", "eta_s"} <= set(found[0]["data"])
+    assert found[-1]["event"] == "succeeded"
+    assert found[-1]["data"] == (await http.get(f"/jobs/{body['id']}")).json()
+    assert [event["id"] for event in found] == sorted({event["id"] for event in found})
+
+
+async def test_events_go_on_after_the_last_that_was_seen(http: httpx.AsyncClient, runner: Runner) -> None:
+    body = await begin(http)
+    await started()
+    await asyncio.sleep(0.05)
+    first = (await anext(aiter(after(runner, body["id"], 0))))["id"]
+    toy_work.GATE.set()
+    await state(http, body["id"], "succeeded")
+    path = f"/jobs/{body['id']}/events"
+    rest = told((await http.get(path, headers={"Last-Event-ID": str(first)})).text)
+    assert [event["event"] for event in rest] == ["succeeded"]
+    again = await http.get(path, headers={"Last-Event-ID": str(rest[-1]["id"])})
+    assert (again.status_code, again.content) == (204, b"")
+    for strange in ("", "x", "-1", "9" * 40):
+        whole = told((await http.get(path, headers={"Last-Event-ID": strange})).text)
+        assert [event["event"] for event in whole] == ["succeeded"]
+
+
+async def after(runner: Runner, id: str, seen: int) -> AsyncIterator[JSON]:
+    async for block in events.stream(runner.registry, CONTEXT.scope, id, seen):
+        for event in told(block.decode()):
+            yield event
+
+
+async def test_a_renewed_lease_is_no_event_and_silence_is_broken(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "LOOK_S", 0.01)
+    monkeypatch.setattr(events, "QUIET_S", 0.02)
+    plan = plan_frames(Letters(), CONTEXT, runner.registry, runner.settings)
+    id = job.join(runner.registry, Order(plan, CONTEXT))["id"]
+    stream = aiter(events.stream(runner.registry, CONTEXT.scope, id, 0))
+    assert (await anext(stream)).startswith(b"retry: ")
+    assert b"event: queued" in await anext(stream)
+    job.take(runner.registry, CONTEXT.scope, id, "somebody")
+    assert await anext(stream) == b": still here\n\n"
+    job.leave(runner.registry, CONTEXT.scope, id)
+    rest = [block async for block in stream]
+    assert [event["event"] for event in told(b"".join(rest).decode())] == ["cancelled"]
+
+
+async def test_a_cancelled_job_is_so_within_a_second_and_its_events_end(http: httpx.AsyncClient) -> None:
+    body = await begin(http)
+    await started()
+    stream = asyncio.create_task(http.get(f"/jobs/{body['id']}/events"))
+    await asyncio.sleep(0.05)
+    await http.delete(f"/jobs/{body['id']}")
+    assert told((await asyncio.wait_for(stream, 1)).text)[-1]["event"] == "cancelled"
+
+
+async def test_events_of_no_job_are_a_404(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/jobs/job_aaaaaaaa/events")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
+async def test_followers_of_a_job_count_once_at_the_door(runner: Runner, tmp_path: Path) -> None:
+    settings = Settings(mattebox_home=tmp_path, max_requests_per_tenant=2)
+    transport = httpx.ASGITransport(build_http(runner, runner.registry, settings), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=SCOPE) as http:
+        waiting = [asyncio.create_task(http.post("/frames", json={"text": "waits"}))]
+        await started()
+        for _ in range(4):
+            waiting.append(asyncio.create_task(http.post("/frames", json={"text": "waits"})))
+            await asyncio.sleep(0.1)
+        assert (await http.get("/jobs")).status_code == 200
+        toy_work.GATE.set()
+        assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [200] * 5

@@ -15,7 +15,7 @@ from artifacts import Registry, Scope, Store
 from artifacts.kinds import KINDS
 from configs.settings import Settings
 from deployments.gateway.http import build_http
-from deployments.media.routes import MAX_PAGE
+from deployments.media.looking import MAX_PAGE
 from deployments.replicas.local import local_runner
 
 SAME = {"X-Request-Id": "same"}

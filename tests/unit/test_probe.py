@@ -164,14 +164,36 @@ def test_damage_in_the_header_never_escapes(shared_data: Path, tmp_path: Path, s
 
 
 @pytest.mark.parametrize(
-    ("cap", "name"),
-    [({"max_image_pixels": 1000}, "MAX_IMAGE_PIXELS"), ({"max_duration_ms": 500}, "MAX_DURATION_MS"),
-     ({"max_streams": 1}, "MAX_STREAMS")],
-)  # fmt: skip
-def test_caps(cap: dict[str, int], name: str, shared_data: Path, tmp_path: Path) -> None:
-    settings = Settings(mattebox_home=tmp_path, **cap)
-    with pytest.raises(UndecodableMedia, match=name):
-        probe(shared_data / "media" / "face_clip.mp4", "video/mp4", settings)
+    ("name", "has"), [("max_image_pixels", 640 * 360), ("max_duration_ms", 200), ("max_streams", 1)]
+)
+def test_caps_hold_on_both_sides(name: str, has: int, tmp_path: Path) -> None:
+    """640 x 360, five frames at 25 a second, one stream: as much as the cap passes, one more does not."""
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
+        for _ in range(5):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((360, 640, 3), np.uint8))))
+        out.mux(stream.encode(None))
+    if name == "max_streams":
+        two = tmp_path / "two.mp4"
+        with av.open(str(path)) as source, av.open(str(two), "w") as out:
+            copies = [out.add_stream_from_template(source.streams.video[0]) for _ in range(2)]
+            for packet in source.demux(video=0):
+                if packet.dts is None:
+                    continue
+                data, pts, dts = bytes(packet), packet.pts, packet.dts
+                for copy in copies:
+                    twin = av.Packet(data)
+                    twin.pts, twin.dts, twin.stream = pts, dts, copy
+                    twin.time_base, twin.is_keyframe = packet.time_base, packet.is_keyframe
+                    out.mux(twin)
+        path, has = two, 2
+    at = Settings(mattebox_home=tmp_path, **{name: has})
+    assert probe(path, "video/mp4", at)["duration_ms"] == 200
+    under = Settings(mattebox_home=tmp_path, **{name: has - 1})
+    with pytest.raises(UndecodableMedia, match=name.upper()):
+        probe(path, "video/mp4", under)
 
 
 def test_a_picture_over_the_cap_is_not_decoded(tmp_path: Path) -> None:

@@ -56,7 +56,17 @@ WORK = "tests.unit.toy_work:"
 TOYS = {
     row.name: row
     for row in (
-        Operation("letters", Letters, "/letters", plan_letters, answer, "Toy", WORK + "letters", WORK + "settle"),
+        Operation(
+            "letters",
+            Letters,
+            "/letters",
+            plan_letters,
+            answer,
+            "Toy",
+            WORK + "letters",
+            WORK + "settle",
+            preview=lambda plan, registry: {},
+        ),
         Operation("twice", Letters, "/twice", plan_twice, answer, "Toy", WORK + "twice"),
         Operation("note", Letters, "/note", plan_note, act=act_note),
     )
@@ -96,6 +106,15 @@ async def test_a_need_is_done_first_and_becomes_an_input(runner: Runner) -> None
     (item,) = record.inputs
     assert item["role"] == "letters"
     assert runner.registry.children(CONTEXT.scope, item["id"]) == [record.id]
+
+
+@pytest.mark.parametrize("text", ["abc", "falls back"])
+async def test_a_dry_run_looks_up_what_the_replica_would_make(runner: Runner, text: str) -> None:
+    before = await runner.dry_run("letters", {"text": text}, CONTEXT)
+    await runner.run("letters", {"text": text}, CONTEXT)
+    after = await runner.dry_run("letters", {"text": text}, CONTEXT)
+    assert (before["cache"], after["cache"]) == ("miss", "hit")
+    assert toy_work.CALLS == ["letters"]
 
 
 async def test_an_act_changes_its_document_once(runner: Runner) -> None:

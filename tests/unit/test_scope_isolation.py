@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import json
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -14,6 +16,7 @@ JSON = dict[str, Any]
 SAME = {"X-Request-Id": "same"}
 OTHER = {"X-Tenant-Id": "t_other", "X-Env": "dev"} | SAME
 ELSEWHERE = {"X-Tenant-Id": "t_acme", "X-Env": "staging"} | SAME
+ID = re.compile(r"[a-z]+_(a{8}|b{8})")
 MALFORMED = ("no-id", "asset_AAAAAAAA", "mask_1", "a" * 300, "asset_aaaaaaaa%00", "é", "mask_a aaaaaaa")
 
 
@@ -94,10 +97,65 @@ def test_bodies_answer_the_same_404_for_foreign_and_absent_ids(documented: Docum
             assert (foreign.status_code, foreign.content) == (404, absent.content), row.name
 
 
-def test_malformed_ids_in_bodies_are_refused_on_every_route(documented: Documented) -> None:
+def places(value: Any, path: str = "") -> Iterator[str]:
+    """The JSON path of each id in an example."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from places(item, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from places(item, f"{path}[{index}]")
+    elif isinstance(value, str) and ID.fullmatch(value):
+        yield path
+
+
+def put(body: JSON, path: str, value: str) -> JSON:
+    """A copy of the body with another value at the path."""
+    made = inner = copy.deepcopy(body)
+    steps = [int(part) if part.isdigit() else part for part in re.findall(r"\w+", path)]
+    for step in steps[:-1]:
+        inner = inner[step]  # type: ignore[index]
+    inner[steps[-1]] = value  # type: ignore[index]
+    return made
+
+
+def test_a_malformed_id_in_a_body_is_400_and_names_its_field_on_every_route(documented: Documented) -> None:
+    tried = 0
     for row in scoped(documented):
-        if not names_ids(row):
-            continue
-        for wrong in ("no-id", "../../x", "asset_AAAAAAAA", "x" * 5000):
-            answer = documented.run(row, ACME, body=replaced(copy.deepcopy(row.body), lambda _, wrong=wrong: wrong))
-            assert answer.status_code in (400, 404), (row.name, wrong, answer.text)
+        for path in places(row.body):
+            for wrong in ("no-id", "../../x", "asset_AAAAAAAA", "mask_1", "x" * 5000, ""):
+                answer = documented.run(row, ACME, body=put(documented.real(row.body), path, wrong))
+                assert said(answer) == (400, "invalid_request"), (row.name, path, wrong, answer.text)
+                assert answer.json()["error"]["details"]["field"] == path, (row.name, wrong, answer.text)
+                tried += 1
+    assert tried > 100
+
+
+LOCAL = {"Transition.from_clip_id", "Transition.to_clip_id"}
+"""What names a clip of the same request, by an `id` of the caller's own."""
+
+
+def test_every_id_that_a_request_takes_is_published_with_its_form(documented: Documented) -> None:
+    shapes = documented.document["components"]["schemas"]
+    names, pending = (
+        set[str](),
+        [
+            form["schema"]["$ref"]
+            for row in documented.rows
+            for form in row.content.values()
+            if "$ref" in form["schema"]
+        ],
+    )
+    while pending:
+        name = pending.pop().rpartition("/")[2]
+        if name not in names:
+            names.add(name)
+            pending += re.findall(r'"(#/components/schemas/[^"]+)"', json.dumps(shapes[name]))
+    known = 0
+    for name in sorted(names):
+        for field, shape in shapes[name].get("properties", {}).items():
+            if re.fullmatch(r"(.*_)?(asset|artifact|summary|sequence|project|clip|track|target)_id", field):
+                patterns = [part.get("pattern") for part in (shape, *shape.get("anyOf", ()))]
+                assert f"{name}.{field}" in LOCAL or any(patterns), f"{name}.{field}"
+                known += 1
+    assert known > 20

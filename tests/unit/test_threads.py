@@ -24,7 +24,7 @@ threads, home, models, clip, speech = int(sys.argv[1]), Path(sys.argv[2]), sys.a
 settings = Settings(mattebox_home=home, models_path=models, threads=threads, offline=True)
 pin(settings.model_copy(update={"mattebox_home": Path(sys.argv[6])}))
 from artifacts import Registry, Scope, Store
-from deployments.media.routes import adopt
+from deployments.media.receive import UploadFields, adopt
 from deployments.operation import Context
 from deployments.replicas.local import local_runner
 registry = Registry(Store("memory://"))
@@ -35,7 +35,7 @@ selection = {"type": "polygon", "points": points, "feather_radius": 7.5}
 async def main():
     receiving = registry.receive(who.scope, 1 << 30)
     await receiving.write(clip.read_bytes())
-    asset = (await adopt(runner, who, receiving, {})).id
+    asset = (await adopt(runner, who, receiving, UploadFields())).id
     done = {}
     async def run(name, **request):
         made = await runner.run(name, request, who)

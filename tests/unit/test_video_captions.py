@@ -183,7 +183,7 @@ def test_what_cannot_be_done_names_its_field(body: dict[str, Any], field: str) -
 def test_pictures_unknown_backends_and_absent_assets_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="kind image"):
         planned(kind="image")
-    with pytest.raises(UnknownBackend, match="whisper_openai, stub"):
+    with pytest.raises(UnknownBackend, match="whisper_openai, faster_whisper, stub"):
         planned(backend="telepathy")
     with pytest.raises(NotFound):
         planned(asset_id="asset_bbbbbbbb")
@@ -230,6 +230,22 @@ def test_a_missing_library_is_named_with_what_to_install(monkeypatch: pytest.Mon
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(BackendUnavailable, match="pip install openai-whisper"):
         settle(planned(env="prod"), missing, Settings())
+
+
+@pytest.mark.parametrize("absent", ["whisper-base-ct2", "whisper-base-ct2-vocabulary"])
+def test_faster_whisper_needs_each_of_its_files(absent: str, tmp_path: Path) -> None:
+    pytest.importorskip("faster_whisper")
+    made = planned(model="base", backend="faster_whisper")
+    assert made.weights_id == Models(Settings()).weights_id("whisper-base-ct2")
+    assert settle(made, lambda name: tmp_path, Settings()) == made
+    assert settle(made, lambda name: missing(name) if name == absent else tmp_path, Settings()).backend == "stub"
+
+
+def test_each_backend_has_its_weights_in_the_table() -> None:
+    models = Models(Settings())
+    for backend in BACKENDS.values():
+        for model in ("whisper-base", "whisper-tiny.en") if backend.open else ():
+            assert all(models.weights_id(name) for name in backend.rows(model))
 
 
 def test_a_backend_that_is_there_is_kept(tmp_path: Path) -> None:
@@ -344,10 +360,14 @@ def test_silence_gives_no_window() -> None:
 # what is heard
 
 
-@pytest.fixture(scope="module")
-def face_clip(weights: Callable[[str], Path], shared_data: Path) -> tuple[Output, list[tuple[int, int]]]:
+@pytest.fixture(scope="module", params=["whisper_openai", "faster_whisper"])
+def face_clip(
+    request: pytest.FixtureRequest, weights: Callable[[str], Path], shared_data: Path
+) -> tuple[Output, list[tuple[int, int]]]:
+    for module in BACKENDS[request.param].requires:
+        pytest.importorskip(module)
     path = shared_data / "media/face_clip.mp4"
-    return run(planned(model="base"), path, weights, duration_ms=23_640, fps=25.0)
+    return run(planned(model="base", backend=request.param), path, weights, duration_ms=23_640, fps=25.0)
 
 
 def test_speech_is_transcribed_within_six_percent(
@@ -375,6 +395,28 @@ def test_sentences_begin_and_end_when_they_are_spoken(
         assert min(abs(word.end_ms / 1000 - sentence["end"]) for word in words) <= 0.4
     edges = [edge for word in words for edge in (word.start_ms, word.end_ms)]
     assert edges == sorted(edges)
+
+
+def test_each_cue_is_inside_its_speakers_shot(
+    face_clip: tuple[Output, list[tuple[int, int]]], shared_data: Path
+) -> None:
+    """By half a second: the first speaker's last word sounds 0.37 s over the cut."""
+    clip = json.loads((shared_data / "media/clips.json").read_text())["face_clip.mp4"]
+    shots = [(shot["start"] * 40, shot["end"] * 40) for shot in clip["shots"]]
+    spoken = [(round(said["start"] * 1000), round(said["end"] * 1000)) for said in clip["words"]]
+    shown = [
+        max(range(len(spoken)), key=lambda n: min(cue.end_ms, spoken[n][1]) - max(cue.start_ms, spoken[n][0]))
+        for cue in transcript(face_clip[0]).cues
+    ]
+    assert set(shown) == set(range(len(shots)))
+    for cue, speaker in zip(transcript(face_clip[0]).cues, shown, strict=True):
+        assert cue.start_ms >= shots[speaker][0] - 500
+        assert cue.end_ms <= shots[speaker][1] + 500
+
+
+def test_a_clip_in_which_nobody_speaks_gets_no_cues(weights: Callable[[str], Path], shared_data: Path) -> None:
+    made = transcript(run(planned(model="base"), shared_data / "media/broll_clip.mp4", weights)[0])
+    assert made.cues == []
 
 
 def test_a_pause_is_kept_out_of_words_and_cues(weights: Callable[[str], Path], shared_data: Path) -> None:

@@ -11,37 +11,34 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from deployments.engines.image_core import deep
 from deployments.errors import InvalidRequest, UndecodableMedia
+from deployments.media.readers import PICTURES
 from deployments.operation import Source
 from kernels.color import luma
 
-FORMATS = {
-    "image/jpeg": "JPEG",
-    "image/png": "PNG",
-    "image/webp": "WEBP",
-    "image/gif": "GIF",
-    "image/tiff": "TIFF",
-    "image/bmp": "BMP",
-    "image/avif": "AVIF",
-}
-"""Media type -> Pillow's reader: bytes are opened by the reader of their own type and by no other."""
-
 SRGB = ImageCms.createProfile("sRGB")
-_DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 _DAMAGED = (OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError, OverflowError, MemoryError)
 
 
 def picture(source: Source, max_pixels: int, field: str) -> np.ndarray:
-    """uint8 [h, w, 4], straight RGBA in sRGB, turned upright by its EXIF orientation; of an animation the first frame.
+    """[h, w, 4], straight RGBA in sRGB, turned upright by its EXIF orientation; of an animation the first frame. uint8,
+    or float32 0..1 of a file with more bits a channel (one with a profile of its own is converted in 8 bits).
 
     Raises UndecodableMedia for bytes that are no picture or over the cap.
     """
     with _opened(source, max_pixels, field) as image:
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode in _DEEP:
-            grey = _eight_bits(upright)
-            return np.dstack([grey, grey, grey, np.full_like(grey, 255)])
-        return np.asarray(_in_srgb(upright).convert("RGBA"))
+        plane = deep.pixels(source.read(), image)
+        if plane is not None:
+            return plane
+        return np.asarray(_in_srgb(ImageOps.exif_transpose(image)).convert("RGBA"))
+
+
+def eight_bits(pixels: np.ndarray) -> np.ndarray:
+    """A picture's values rounded to uint8, where they are float32 0..1."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    return (np.clip(pixels, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
 def mask(source: Source, max_pixels: int, width: int, height: int, field: str) -> np.ndarray:
@@ -53,8 +50,8 @@ def mask(source: Source, max_pixels: int, width: int, height: int, field: str) -
                 f"{field} is {image.width}x{image.height}; it must have the size of the canvas, {width}x{height}",
                 field=field,
             )
-        if image.mode in _DEEP:
-            return _eight_bits(image)
+        if image.mode in deep.MODES:
+            return eight_bits(deep.grey(image))
         if image.mode in ("1", "L"):
             return np.array(image.convert("L"))
         pixels = np.asarray(image.convert("RGBA"))
@@ -64,12 +61,12 @@ def mask(source: Source, max_pixels: int, width: int, height: int, field: str) -
 @contextmanager
 def _opened(source: Source, max_pixels: int, field: str) -> Iterator[Image.Image]:
     """The picture, its size checked from the header alone, errors of reading as ours."""
-    if source.media_type not in FORMATS:
-        raise InvalidRequest(f"{field} is {source.media_type}; give one of {', '.join(FORMATS)}", field=field)
+    if source.media_type not in PICTURES:
+        raise InvalidRequest(f"{field} is {source.media_type}; give one of {', '.join(PICTURES)}", field=field)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # damaged EXIF harms nobody, and the cap below stands instead of Pillow's
         try:
-            with Image.open(io.BytesIO(source.read()), formats=[FORMATS[source.media_type]]) as image:
+            with Image.open(io.BytesIO(source.read()), formats=[PICTURES[source.media_type]]) as image:
                 if image.width * image.height > max_pixels:
                     raise UndecodableMedia(
                         f"{field} is {image.width}x{image.height}, over the cap of {max_pixels} pixels", field=field
@@ -80,12 +77,6 @@ def _opened(source: Source, max_pixels: int, field: str) -> Iterator[Image.Image
             raise UndecodableMedia(f"{field} is over the cap of {max_pixels} pixels", field=field) from None
         except _DAMAGED as error:
             raise UndecodableMedia(f"{field} cannot be decoded as {source.media_type}", field=field) from error
-
-
-def _eight_bits(image: Image.Image) -> np.ndarray:
-    deep = np.clip(np.asarray(image), 0, 65535).astype(np.uint32)
-    rounded: np.ndarray = (deep * 255 + 32767) // 65535
-    return rounded.astype(np.uint8)
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
@@ -103,4 +94,4 @@ def _in_srgb(image: Image.Image) -> Image.Image:
         return image
 
 
-__all__ = ["mask", "picture"]
+__all__ = ["eight_bits", "mask", "picture"]

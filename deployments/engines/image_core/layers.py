@@ -4,67 +4,40 @@ resample, flip and turn on the way."""
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from deployments.drawing import svg, text
-from deployments.engines.image_core import decode
+from deployments.engines.image_core.decode import eight_bits
 from deployments.engines.image_core.place import Box, Frame, Placed, frame, place, place_color
-from deployments.operation import Inputs, Tools
+from deployments.engines.image_core.sources import Drawn, Pictures, Size, drawn_source, rgba
 from kernels import adjust
+from kernels.adjustment_layers import recolor, recolored
+from kernels.filters import filtered
+from kernels.mask import turned
 
 JSON = dict[str, Any]
-SVG = "image/svg+xml"
-Size = tuple[float, float]
-
-
-class Pictures:
-    """The inputs' pixels, each decoded once."""
-
-    def __init__(self, inputs: Inputs, tools: Tools) -> None:
-        self.inputs = inputs
-        self.threads = tools.settings.threads
-        self.max_pixels = tools.settings.max_image_pixels
-        self._decoded: dict[str, np.ndarray] = {}
-
-    def of_layer(self, layer: JSON, path: str) -> np.ndarray:
-        id, field = named(layer, path)
-        if id not in self._decoded:
-            source = self.inputs[id]
-            if source.media_type == SVG:
-                self._decoded[id] = svg.draw(source.read().decode("utf-8", "replace"), 1.0, self.max_pixels, field)
-            else:
-                self._decoded[id] = decode.picture(source, self.max_pixels, field)
-        return self._decoded[id]
-
-    of_selection = of_layer
-
-
-def named(part: JSON, path: str) -> tuple[str, str]:
-    """The id that a layer or selection gives, and the JSON path of its field."""
-    name = "asset_id" if "asset_id" in part else "artifact_id"
-    return part[name], f"{path}.{name}"
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """A layer's source as pixels, and what of the source they are."""
+class OnCanvas:
+    """A layer's pixels at their place, which may lie beyond the canvas where its effects need to know."""
 
-    pixels: np.ndarray
-    """uint8 [h, w, 4], straight RGBA."""
-    region: Box
-    """Where the pixels lie in the source, in source units; ink may reach out of the source."""
-    natural: Size
-    """The source's size in its own units."""
+    placed: Placed
+    bounds: Box
+    """The upright box around the layer, whatever of it is seen."""
 
 
-def drawn_layer(layer: JSON, canvas: tuple[int, int], pictures: Pictures, path: str) -> Placed | None:
-    """A normalised layer that is no group; None where nothing of it is seen."""
+def drawn_layer(
+    layer: JSON, canvas: tuple[int, int], pictures: Pictures, path: str, margin: int = 0
+) -> OnCanvas | None:
+    """A normalised layer that has pixels, drawn up to `margin` pixels beyond the canvas; None where nothing of it is
+    seen."""
     if layer["type"] == "solid" and not {"filters", "crop"} & layer.keys():
-        return place_color(_adjusted_color(layer), frame(layer, canvas), canvas)
-    drawn = _source(layer, canvas, pictures, path)
+        return _at(frame(layer, canvas), canvas, margin, lambda at, size: place_color(_adjusted_color(layer), at, size))
+    drawn = drawn_source(layer, canvas, pictures, path)
     if drawn is None:
         return None
     if "crop" in layer:
@@ -77,68 +50,34 @@ def drawn_layer(layer: JSON, canvas: tuple[int, int], pictures: Pictures, path: 
         visible = _cropped(drawn, _visible(where, drawn.natural))
         assert visible
         drawn, where = visible, replace(where, content=where.clip)
-    if "adjustments" in layer:
-        drawn = replace(drawn, pixels=adjust.adjust(drawn.pixels, layer["adjustments"]))
+    drawn = replace(drawn, pixels=_adjusted(drawn.pixels, layer))
     for item in layer.get("filters", ()):
         drawn = _filtered(drawn, item)
-    return place(*_framed(drawn, where, layer), canvas, pictures.threads)
+    pixels, where = _framed(drawn, where, layer)
+    return _at(where, canvas, margin, lambda at, size: place(pixels, at, size, pictures.threads))
 
 
-def _source(layer: JSON, canvas: tuple[int, int], pictures: Pictures, path: str) -> Drawn | None:
-    match layer["type"]:
-        case "raster":
-            id, field = named(layer, path)
-            source = pictures.inputs[id]
-            if source.media_type == SVG:
-                return _vector(source.read().decode("utf-8", "replace"), layer, pictures, field)
-            pixels = pictures.of_layer(layer, path)
-            return _whole(pixels, (pixels.shape[1], pixels.shape[0]))
-        case "solid":
-            size = (layer.get("width", canvas[0]), layer.get("height", canvas[1]))
-            shape = [
-                max(1, min(side, math.ceil(wanted))) for side, wanted in zip(canvas[::-1], size[::-1], strict=True)
-            ]
-            pixels = np.empty((*shape, 4), np.uint8)
-            pixels[:] = rgba(layer["color"])
-            return _whole(pixels, size)
-        case "text":
-            return _text(layer, pictures, path)
-        case _:
-            return _vector(layer["svg"], layer, pictures, f"{path}.svg")
-
-
-def _whole(pixels: np.ndarray, natural: Size) -> Drawn:
-    return Drawn(pixels, Box(0, 0, *natural), natural)
-
-
-def _text(layer: JSON, pictures: Pictures, path: str) -> Drawn | None:
-    """Drawn at the size it will have, so that scaling a text is not enlarging a picture of it."""
-    scale = layer["scale"]
-    if layer["text_size"] * scale < text.SMALLEST:
+def _at(
+    where: Frame, canvas: tuple[int, int], margin: int, draw: Callable[[Frame, tuple[int, int]], Placed | None]
+) -> OnCanvas | None:
+    """`draw` on a canvas that is wider by the margin on each side."""
+    wide = (canvas[0] + 2 * margin, canvas[1] + 2 * margin)
+    placed = draw(where.moved(margin), wide)
+    if placed is None:
         return None
-    ink = text.draw(
-        layer["text"],
-        font=layer["text_font"],
-        size=layer["text_size"] * scale,
-        color=rgba(layer["text_color"]),
-        align=layer["align"],
-        line_height=layer["line_height"],
-        max_pixels=pictures.max_pixels,
-        field=f"{path}.text",
-    )
-    height, width = ink.pixels.shape[:2]
-    region = Box(ink.x / scale, ink.y / scale, width / scale, height / scale)
-    return Drawn(ink.pixels, region, (ink.width / scale, ink.height / scale))
+    corners = turned(where.clip.corners(), where.pivot, where.rotation)
+    (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
+    bounds = Box(left, top, right - left, bottom - top)
+    return OnCanvas(replace(placed, x=placed.x - margin, y=placed.y - margin), bounds)
 
 
-def _vector(source: str, layer: JSON, pictures: Pictures, field: str) -> Drawn:
-    """Drawn at the size it will have."""
-    natural = svg.natural_size(source, pictures.max_pixels, field)
-    crop = layer.get("crop")
-    shown = frame(layer, (crop[2], crop[3]) if crop else natural).content
-    seen = (crop[2], crop[3]) if crop else natural
-    zoom = max(shown.width / seen[0], shown.height / seen[1], 1 / min(natural))
-    return _whole(svg.draw(source, zoom, pictures.max_pixels, field), natural)
+def _adjusted(pixels: np.ndarray, layer: JSON) -> np.ndarray:
+    """uint8 [h, w, 4]: the sliders, then the adjustments in Photoshop's units, at the source's own depth."""
+    if "adjustments" in layer:
+        pixels = adjust.adjust(pixels, layer["adjustments"])
+    for item in layer.get("adjustment_stack", ()):
+        pixels = recolored(pixels, recolor(item["kind"], item))
+    return eight_bits(pixels)
 
 
 def _per_unit(drawn: Drawn) -> Size:
@@ -172,16 +111,15 @@ def _visible(where: Frame, natural: Size) -> Box:
 
 
 def _filtered(drawn: Drawn, item: JSON) -> Drawn:
-    """A blur makes the picture larger by 3 sigma, since beyond its edge there is nothing."""
+    """A blur makes the picture larger, since beyond its edge there is nothing."""
     across, down = _per_unit(drawn)
-    sigma = item["radius"] * math.sqrt(across * down)
-    if item["type"] == "sharpen":
-        return replace(drawn, pixels=adjust.sharpened(drawn.pixels, sigma, item["amount"], item["threshold"]))
-    grown = adjust.margin(sigma)
-    pixels = adjust.blurred(np.pad(drawn.pixels, ((grown, grown), (grown, grown), (0, 0))), sigma)
+    numbers = {name: value for name, value in item.items() if name != "type"}
+    if "radius" in numbers:
+        numbers["radius"] *= math.sqrt(across * down)
+    pixels, grown = filtered(item["type"], drawn.pixels, numbers)
     region, x, y = drawn.region, grown / across, grown / down
     region = Box(region.x - x, region.y - y, region.width + 2 * x, region.height + 2 * y)
-    return replace(drawn, pixels=pixels, region=region)
+    return replace(drawn, pixels=pixels, region=region, grown=drawn.grown or grown > 0)
 
 
 def _framed(drawn: Drawn, where: Frame, layer: JSON) -> tuple[np.ndarray, Frame]:
@@ -189,9 +127,8 @@ def _framed(drawn: Drawn, where: Frame, layer: JSON) -> tuple[np.ndarray, Frame]
     across, down = where.content.width / drawn.natural[0], where.content.height / drawn.natural[1]
     box, region, pixels = where.content, drawn.region, drawn.pixels
     content = Box(box.x + region.x * across, box.y + region.y * down, region.width * across, region.height * down)
-    grown = any(item["type"] == "blur" for item in layer.get("filters", ()))
     clip = content
-    if not grown and (layer["fit"] == "cover" or "crop" in layer):
+    if not drawn.grown and (layer["fit"] == "cover" or "crop" in layer):
         clip = _overlap(where.clip, content)
     flip = layer.get("flip", "")
     if flip in ("h", "both"):
@@ -211,17 +148,8 @@ def _overlap(one: Box, other: Box) -> Box:
 
 
 def _adjusted_color(layer: JSON) -> tuple[int, int, int, int]:
-    color = rgba(layer["color"])
-    if "adjustments" not in layer:
-        return color
-    r, g, b, a = adjust.adjust(np.array([[color]], np.uint8), layer["adjustments"])[0, 0].tolist()
+    r, g, b, a = _adjusted(np.array([[rgba(layer["color"])]], np.uint8), layer)[0, 0].tolist()
     return r, g, b, a
 
 
-def rgba(color: str) -> tuple[int, int, int, int]:
-    """A normalised #rrggbbaa as four bytes."""
-    r, g, b, a = bytes.fromhex(color[1:])
-    return r, g, b, a
-
-
-__all__ = ["Drawn", "Pictures", "drawn_layer", "named", "rgba"]
+__all__ = ["OnCanvas", "drawn_layer"]

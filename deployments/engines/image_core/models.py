@@ -13,6 +13,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_v
 
 from configs.presets import DEFAULT, Format
 from deployments.body import Body
+from deployments.engines.image_core.adjustments import Adjustment, Adjustments
+from deployments.engines.image_core.parts import FILTER_TYPES, Effect, Filter, Gradient
 from deployments.engines.image_core.shapes import (
     SELECTION_TYPES,
     ArtifactId,
@@ -47,58 +49,30 @@ def _format(value: Any) -> Any:
 OutputFormat = Annotated[Format, BeforeValidator(_format)]
 
 
-class Adjustments(Shape):
-    """Colours of a layer, applied in the order of `kernels.ranges`; values out of range are clamped with a warning."""
-
-    exposure: Number = Field(0.0, description="Stops, -5 to 5.")
-    brightness: Number = Field(1.0, description="1 is neutral, 0 to 4; a step of 1 adds 100 of 255.")
-    contrast: Number = Field(1.0, description="1 is neutral, 0 to 4: the slope about mid-grey.")
-    saturation: Number = Field(1.0, description="1 is neutral, 0 to 4: a factor on HSL saturation.")
-    vibrance: Number = Field(0.0, description="-1 to 1: saturation, most for what has little.")
-    hue: Number = Field(0.0, description="Degrees of HSL rotation.")
-    temperature: Number = Field(0.0, description="-1 to 1, warmer above 0.")
-    tint: Number = Field(0.0, description="-1 to 1, green to magenta.")
-    gamma: Number = Field(1.0, description="1 is neutral, 0 to 4; above 1 is brighter.")
-    sharpness: Number = Field(1.0, description="1 is neutral, 0 to 4: an unsharp mask of 1 pixel.")
-
-
-FILTER_TYPES: Mapping[str, Type] = {
-    "blur": Type(("radius",), ()),
-    "sharpen": Type(("radius", "amount", "threshold"), ()),
-}
-
-
-class Filter(Shape):
-    """A filter over a layer's source pixels."""
-
-    type: Literal["blur", "sharpen"]
-    radius: float = Field(2.0, strict=True, ge=0, description="Sigma of a Gaussian in source pixels, at most 250.")
-    amount: float = Field(1.0, strict=True, ge=0, description="At most 10.")
-    threshold: Fraction = 0.0
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Filter:
-        only_fields_of(FILTER_TYPES[self.type], FILTER_TYPES, self.model_fields_set, self.type)
-        return self
-
-    def normalized(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", include={"type", *FILTER_TYPES[self.type].fields})
-
-
 LAYER_TYPES: Mapping[str, Type] = {
     "raster": Type(("asset_id", "artifact_id"), (("asset_id", "artifact_id"),)),
     "solid": Type(("color",), (("color",),)),
     "text": Type(("text", "text_font", "text_size", "text_color", "align", "line_height"), (("text",),)),
     "vector": Type(("svg",), (("svg",),)),
+    "gradient": Type(("gradient",), (("gradient",),)),
+    "adjustment": Type(("adjustment",), (("adjustment",),)),
     "group": Type(("layers",), (("layers",),)),
 }
 """A layer's type follows from the first field of these that it has."""
 
 GEOMETRY = (
     *("x", "y", "width", "height", "fit", "crop", "scale", "rotation", "anchor", "flip"),
-    *("adjustments", "filters", "filter_mode", "filter_strength"),
+    *("adjustments", "adjustment_stack", "filters", "filter_mode", "filter_strength"),
 )
-"""What a group takes none of: it has no pixels of its own."""
+"""What a group and an adjustment take none of: they have no pixels of their own."""
+PIXELLESS = ("group", "adjustment")
+NEUTRAL: Mapping[str, Any] = {"mask_density": 1.0, "knockout": "none"}
+"""Left out of a normalised layer, where they change nothing."""
+NESTED = (
+    *("mask", "layers", "gradient", "adjustment"),
+    *("adjustments", "adjustment_stack", "filters", "effects"),
+)
+"""Fields that are shapes, or lists of them."""
 
 
 class Layer(Shape):
@@ -108,7 +82,7 @@ class Layer(Shape):
     # published without `type` among what is required: it follows from the field that is there
     model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].remove("type"))
 
-    type: Literal["raster", "solid", "text", "vector", "group"]
+    type: Literal["raster", "solid", "gradient", "text", "vector", "group", "adjustment"]
     id: str | None = Field(None, max_length=256)
     name: str | None = Field(None, max_length=256)
     visible: bool = Field(True, strict=True)
@@ -128,14 +102,26 @@ class Layer(Shape):
     clip_to_below: bool = Field(False, strict=True)
     mask: Selection | None = None
     mask_artifact_id: ArtifactId | None = None
+    mask_density: Fraction = Field(1.0, description="How much the mask counts: at 0 it hides nothing.")
+    knockout: Literal["none", "shallow", "deep"] = Field(
+        "none", description="Its shape takes away what lies under it: to its group's backdrop, or to the background."
+    )
     adjustments: Adjustments | None = None
+    adjustment_stack: list[Adjustment] | None = Field(
+        None,
+        max_length=MOST_FILTERS,
+        description="Adjustments in Photoshop's units, after `adjustments`.",
+    )
     filters: list[Filter] | None = Field(None, max_length=MOST_FILTERS)
+    effects: list[Effect] | None = Field(None, max_length=MOST_FILTERS)
     filter_mode: Literal["none", "blur", "sharpen"] | None = Field(None, description="Older form of one filter.")
     filter_strength: float | None = Field(None, strict=True, ge=0, description="A blur's radius, a sharpen's amount.")
 
     asset_id: AssetId | None = None
     artifact_id: ArtifactId | None = None
     color: Color | None = None
+    gradient: Gradient | None = None
+    adjustment: Adjustment | None = None
     text: str | None = Field(None, min_length=1, max_length=MOST_LETTERS)
     text_font: str | None = Field(None, max_length=128)
     text_size: float = Field(32.0, strict=True, gt=0, le=4096, description="Pixels to the em.")
@@ -170,29 +156,32 @@ class Layer(Shape):
             raise ValueError("give mask or mask_artifact_id, not both")
         if self.filters is not None and self.filter_mode is not None:
             raise ValueError("give filters or filter_mode, not both")
-        for name in GEOMETRY if self.type == "group" else ():
+        for name in GEOMETRY if self.type in PIXELLESS else ():
             if getattr(self, name) != Layer.model_fields[name].get_default(call_default_factory=True):
-                raise ValueError(f"type group takes no {name}; give it to the layers of the group")
+                raise ValueError(f"type {self.type} takes no {name}; give it to a layer that has pixels")
+        if self.type == "adjustment" and (self.effects or self.knockout != "none"):
+            raise ValueError(f"type adjustment takes no {'effects' if self.effects else 'knockout'}")
         return self
 
     def normalized(self) -> dict[str, Any]:
         """JSON with defaults filled in and only what this type has."""
         foreign = {field for row in LAYER_TYPES.values() for field in row.fields} - set(LAYER_TYPES[self.type].fields)
-        apart = {"id", "name", "mask", "layers", "adjustments", "filters", "filter_mode", "filter_strength"}
+        apart = {"id", "name", "filter_mode", "filter_strength", *NESTED}
         body = self.model_dump(
             mode="json",
-            exclude=apart | foreign | (set(GEOMETRY) if self.type == "group" else set()),
+            exclude=apart | foreign | (set(GEOMETRY) if self.type in PIXELLESS else set()),
             exclude_none=True,
         )
         body.setdefault("blend_mode", PASS_THROUGH if self.type == "group" else "normal")
-        if self.mask:
-            body["mask"] = self.mask.normalized()
-        if self.layers is not None:
-            body["layers"] = [layer.normalized() for layer in self.layers]
-        if self.adjustments:
-            body["adjustments"] = self.adjustments.normalized()
-        if filters := self._filters():
-            body["filters"] = [item.normalized() for item in filters]
+        for name, neutral in NEUTRAL.items():
+            if body[name] == neutral:
+                del body[name]
+        for name in NESTED:
+            value = self._filters() if name == "filters" else getattr(self, name)
+            if isinstance(value, list) and (value or name == "layers"):
+                body[name] = [item.normalized() for item in value]
+            elif value:
+                body[name] = value.normalized()
         return body
 
     def _filters(self) -> list[Filter]:
@@ -255,9 +244,12 @@ __all__ = [
     "FILTER_TYPES",
     "LAYER_TYPES",
     "SELECTION_TYPES",
+    "Adjustment",
     "Adjustments",
     "Composition",
+    "Effect",
     "Filter",
+    "Gradient",
     "ImageBatchRenderRequest",
     "ImageMasksRequest",
     "ImagePreviewRequest",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,11 @@ class Frame:
     pivot: tuple[float, float]
     rotation: float
     """Degrees, clockwise."""
+
+    def moved(self, by: float) -> Frame:
+        """The same, so many pixels further right and down."""
+        content, clip = (replace(box, x=box.x + by, y=box.y + by) for box in (self.content, self.clip))
+        return Frame(content, clip, (self.pivot[0] + by, self.pivot[1] + by), self.rotation)
 
     @property
     def upright(self) -> bool:

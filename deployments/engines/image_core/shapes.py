@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from deployments.ids import ArtifactId, AssetId
 from kernels.blend import canonical
 
 FURTHEST = 1_000_000.0
@@ -28,8 +29,6 @@ Fraction = Annotated[float, Field(strict=True, ge=0, le=1)]
 Pixels = Annotated[int, Field(strict=True, ge=1, le=100_000)]
 Degrees = Annotated[float, Field(strict=True, ge=-36_000, le=36_000)]
 Point = Annotated[list[Number], Field(min_length=2, max_length=2)]
-AssetId = Annotated[str, Field(pattern=r"^asset_[a-z2-7]{8,64}$")]
-ArtifactId = Annotated[str, Field(pattern=r"^[a-z]+_[a-z2-7]{8,64}$")]
 
 
 def _color(value: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,11 @@ import numpy as np
 from artifacts.canonical import canonical
 from configs.settings import Settings
 from deployments.drawing.encode import COLOR_PROFILE, MEDIA_TYPES, encode, encode_mask
-from deployments.engines.image_core import decode
-from deployments.engines.image_core.layers import Pictures, drawn_layer, rgba
-from deployments.engines.image_core.place import Box, Frame, as_layer, place_color
+from deployments.engines.image_core.place import Box, Frame, place_color
 from deployments.engines.image_core.selections import coverage
-from deployments.operation import Inputs, Output, Plan, Side, Stopped, Tools
+from deployments.engines.image_core.sources import Pictures, rgba
+from deployments.engines.image_core.stack import Stack
+from deployments.operation import Inputs, Output, Plan, Side, Tools
 from kernels import composite, composite_tree, resample
 from kernels import mask as mask_kernels
 from kernels.composite_tree import Node
@@ -71,6 +70,19 @@ def mask(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
     return Output("image/png", encode_mask(cover), meta)
 
 
+def template(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
+    """An `image_template`: its composition and slots as they were given, as JSON."""
+    composition = plan.parameters["composition"]
+    meta = {
+        "name": plan.parameters["name"],
+        "width": composition["width"],
+        "height": composition["height"],
+        "layers_count": len(composition["layers"]),
+        "slots": sorted(plan.parameters["slots"]),
+    }
+    return Output("application/json", canonical(plan.parameters), meta)
+
+
 def compose(composition: JSON, inputs: Inputs, tools: Tools) -> np.ndarray:
     """A normalised composition as uint8 [height, width, 4], straight RGBA."""
     size = (composition["width"], composition["height"])
@@ -80,63 +92,10 @@ def compose(composition: JSON, inputs: Inputs, tools: Tools) -> np.ndarray:
         whole = Box(0, 0, *size)
         placed = place_color(background, Frame(whole, whole, (0, 0), 0), size)
         assert placed
-        nodes.append(Node(composite.Layer(placed.pixels, opaque=placed.opaque)))
-    nodes += _Stack(size, Pictures(inputs, tools), tools).nodes(composition["layers"], "composition.layers")
+        nodes.append(Node(composite.Layer(placed.pixels, opaque=placed.opaque), ground=True))
+    nodes += Stack(size, Pictures(inputs, tools), tools).nodes(composition["layers"], "composition.layers")
     linear = composition["color_space"] == "linear"
     return composite_tree.composite_tree(nodes, *size, threads=tools.settings.threads, linear=linear)
-
-
-class _Stack:
-    """Normalised layers to the compositor's nodes."""
-
-    def __init__(self, size: tuple[int, int], pictures: Pictures, tools: Tools) -> None:
-        self._size = size
-        self._pictures = pictures
-        self._tools = tools
-
-    def nodes(self, layers: list[JSON], path: str) -> list[Node]:
-        """Bottom to top; what is clipped goes to the layer that it is clipped to, and vanishes with it."""
-        nodes: list[Node] = []
-        below: Node | None = None
-        for i, layer in enumerate(layers):
-            if self._tools.stop.is_set():
-                raise Stopped
-            self._tools.progress(i, len(layers))
-            clipped = layer["clip_to_below"] and i > 0
-            node = None if clipped and below is None else self._node(layer, f"{path}[{i}]")
-            if not clipped:
-                below = node
-                nodes += [node] if node else []
-            elif node and below:
-                below = replace(below, clips=(*below.clips, node))
-                nodes[-1] = below
-        return nodes
-
-    def _node(self, layer: JSON, path: str) -> Node | None:
-        """None where nothing of it is seen."""
-        if not layer["visible"] or layer["opacity"] == 0:
-            return None
-        if layer["type"] == "group":
-            children = tuple(self.nodes(layer["layers"], f"{path}.layers"))
-            mask = _mask(layer, self._size, self._pictures, path)
-            return Node(None, children, layer["opacity"], layer["blend_mode"], mask, layer["fill_opacity"])
-        if layer["scale"] == 0:
-            return None
-        placed = drawn_layer(layer, self._size, self._pictures, path)
-        if placed is None:
-            return None
-        mask = _mask(layer, self._size, self._pictures, path)
-        return Node(as_layer(placed, layer, mask), fill=layer["fill_opacity"])
-
-
-def _mask(layer: JSON, size: tuple[int, int], pictures: Pictures, path: str) -> np.ndarray | None:
-    """uint8 [H, W] of the canvas."""
-    if "mask" in layer:
-        return coverage(layer["mask"], *size, pictures.of_selection, f"{path}.mask")
-    if "mask_artifact_id" in layer:
-        source = pictures.inputs[layer["mask_artifact_id"]]
-        return decode.mask(source, pictures.max_pixels, *size, f"{path}.mask_artifact_id")
-    return None
 
 
 def _laid_out(pixels: np.ndarray, output: JSON, background: tuple[int, int, int, int]) -> np.ndarray:
@@ -160,4 +119,4 @@ def warm(settings: Settings) -> None:
     resample.warm()
 
 
-__all__ = ["compose", "mask", "render", "rgba", "warm"]
+__all__ = ["compose", "mask", "render", "rgba", "template", "warm"]

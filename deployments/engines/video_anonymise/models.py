@@ -8,13 +8,14 @@ from pydantic import Field, model_validator
 
 from deployments.body import Body
 from deployments.engines.video_render.models import Preset, Span, Style, TrackChoice
+from deployments.ids import ArtifactId, AssetId, SequenceId
 
 
 class AnonymiseRequest(Body):
     """Make the faces of a sequence, or of an asset's own sequence, unrecognisable."""
 
-    sequence_id: str | None = None
-    asset_id: str | None = None
+    sequence_id: SequenceId | None = None
+    asset_id: AssetId | None = None
     filter_strength: float | None = Field(None, ge=0, le=1)
     """Instead of a preset: from 0.8 strong, from 0.5 medium, below light."""
     preset: Preset | None = None
@@ -27,7 +28,7 @@ class AnonymiseRequest(Body):
     name the summary_id too, and the others' faces are all hidden."""
     spans: list[Span] | None = Field(None, min_length=1, max_length=256)
     """When faces are hidden, on the sequence's timeline; the default is always."""
-    summary_id: str | None = None
+    summary_id: ArtifactId | None = None
     """Default: the latest summary with faces of each asset."""
     allow_stub: bool = False
 

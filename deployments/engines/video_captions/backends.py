@@ -1,7 +1,7 @@
 """The speech backends: one table. Light; the heavy part of each is named, and imported by the replica alone.
 
-To add one: write `open(weights, whisper_name, device, threads) -> Speaker` (see work.py) in a module of its own, list
-what it imports under `requires`, and add a row.
+To add one: write `open(weights, whisper_name, device, threads) -> Speaker` (see speaker.py) in a module of its own,
+list what it imports under `requires` and the weights that it reads under `weights`, and add a row.
 """
 
 from __future__ import annotations
@@ -34,6 +34,12 @@ class Backend:
     """Modules that have to be importable."""
     install: str = ""
     """What to install where one of them is not."""
+    weights: tuple[str, ...] = ("{model}",)
+    """The rows of models.yaml that it opens, in the order that its `open` takes them; the first holds the tensors."""
+
+    def rows(self, model: str) -> tuple[str, ...]:
+        """The names of its weights for a speech model."""
+        return tuple(name.format(model=model) for name in self.weights)
 
 
 BACKENDS: Mapping[str, Backend] = {
@@ -42,6 +48,13 @@ BACKENDS: Mapping[str, Backend] = {
         open="deployments.engines.video_captions.whisper_openai:open_model",
         requires=("whisper", "torch"),
         install="pip install openai-whisper==20250625",
+    ),
+    "faster_whisper": Backend(
+        version="1.2.1+1",
+        open="deployments.engines.video_captions.whisper_faster:open_model",
+        requires=("faster_whisper", "ctranslate2"),
+        install="pip install 'mattebox[faster-whisper]'",
+        weights=("{model}-ct2", "{model}-ct2-config", "{model}-ct2-tokenizer", "{model}-ct2-vocabulary"),
     ),
     STUB: Backend(version="1"),
 }
@@ -71,7 +84,8 @@ def settle(plan: Plan, weights: Callable[[str], Path], settings: Settings) -> Pl
     if absent:
         return _stubbed(plan, settings, NO_DEPENDENCY, f"{', '.join(absent)} is not installed; {backend.install}")
     try:
-        weights(plan.parameters["model"])
+        for name in backend.rows(plan.parameters["model"]):
+            weights(name)
     except WeightsMissing as error:
         return _stubbed(plan, settings, NO_WEIGHTS, f"{error}\nrun `make models`, or put the file on MODELS_PATH")
     return plan

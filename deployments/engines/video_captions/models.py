@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.answer import Answer
 from deployments.body import Body
+from deployments.ids import AssetId
 
 Milliseconds = Annotated[int, Field(ge=0)]
 """Since the start of the asset, as players count it."""
@@ -16,10 +17,12 @@ Milliseconds = Annotated[int, Field(ge=0)]
 class CaptionsRequest(Body):
     """POST /video/captions/generate. What is left out comes from the settings."""
 
-    asset_id: str = Field(pattern=r"^asset_[a-z2-7]{8,64}$", description="A video or a sound.")
+    asset_id: AssetId = Field(description="A video or a sound.")
     language: str | None = Field(None, max_length=16, description="Whisper's code, e.g. `en`; `auto` detects it.")
     model: str | None = Field(None, max_length=64, description="A speech model: `base`, `tiny`, …")
-    backend: str | None = Field(None, max_length=64, description="A speech backend: `whisper_openai`, `stub`.")
+    backend: str | None = Field(
+        None, max_length=64, description="A speech backend: `whisper_openai`, `faster_whisper`, `stub`."
+    )
     task: Literal["transcribe", "translate"] = Field("transcribe", description="`translate` writes English.")
 
 

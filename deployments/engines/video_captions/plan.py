@@ -51,7 +51,7 @@ def plan(request: CaptionsRequest, context: Context, registry: Registry, setting
         backend_version=row.version,
         inputs=(Input(asset.id, "media"),),
         parent_asset_id=asset.id,
-        weights_id=None if backend == STUB else model.weights_id,
+        weights_id=None if backend == STUB else Models(settings).weights_id(row.rows(model.name)[0]),
         warnings=warnings,
     )
 

@@ -16,7 +16,7 @@ from deployments.errors import UndecodableMedia
 from deployments.operation import JSON, Inputs, Output, Plan, Source, Stopped, Tools
 
 if TYPE_CHECKING:
-    from deployments.engines.video_captions.whisper_openai import Heard, Speaker
+    from deployments.engines.video_captions.speaker import Heard, Speaker
 
 UNKNOWN = "und"
 """The language of a sound in which nothing was said and for which none was asked (ISO 639)."""
@@ -90,11 +90,12 @@ def _pieces(source: Source) -> Iterator[audio.Samples]:
 
 def _open(plan: Plan, tools: Tools) -> tuple[Speaker, JSON]:
     """The model on the device that the settings name, or on the CPU where that fails, which meta then says."""
-    module, function = BACKENDS[plan.backend].open.split(":")
+    backend = BACKENDS[plan.backend]
+    module, function = backend.open.split(":")
     open_model = getattr(importlib.import_module(module), function)
     name = plan.parameters["model"].removeprefix("whisper-")
     wanted = tools.settings.video_captions_device
-    weights = tools.weights(plan.parameters["model"])
+    weights = [tools.weights(row) for row in backend.rows(plan.parameters["model"])]
     try:
         speaker = open_model(weights, name, wanted, tools.settings.threads)
     except RuntimeError:

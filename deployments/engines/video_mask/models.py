@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from deployments.answer import JSON, Answer, Input
 from deployments.body import Body
 from deployments.engines.image_core.models import Selection
+from deployments.ids import ArtifactId, AssetId
 
 
 class Regions(BaseModel):
@@ -17,7 +18,7 @@ class Regions(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     include_regions: list[str] = Field(["face"], min_length=1, max_length=16)
-    summary_id: str | None = None
+    summary_id: ArtifactId | None = None
     """Default: the video's latest; none there: made first."""
     time_ms: int | None = Field(None, ge=0, strict=True)
     """The sample at or before this time alone; default: all samples."""
@@ -33,8 +34,8 @@ class Regions(BaseModel):
 class VideoMaskRequest(Body):
     """A mask for a video: of its size, and its descendant. One of mask_artifact_id, selection and regions."""
 
-    asset_id: str
-    mask_artifact_id: str | None = None
+    asset_id: AssetId
+    mask_artifact_id: ArtifactId | None = None
     selection: Selection | None = None
     regions: Regions | None = None
     fit: Literal["exact", "stretch"] = "exact"

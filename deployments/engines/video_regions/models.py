@@ -10,6 +10,7 @@ from pydantic import Field
 
 from deployments.answer import JSON, Answer, Told
 from deployments.body import Body
+from deployments.ids import AssetId
 
 Mode = Literal["sampled", "every_frame", "auto"]
 
@@ -17,7 +18,7 @@ Mode = Literal["sampled", "every_frame", "auto"]
 class RegionsRequest(Body):
     """Find regions of faces in a video or a picture."""
 
-    asset_id: str
+    asset_id: AssetId
     include_regions: list[str] | None = Field(None, min_length=1, max_length=16)
     """Default: face."""
     backend: str | None = None

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from deployments.body import Body
+from deployments.ids import ArtifactId, ProjectId, SequenceId
 from deployments.timeline.models import Milliseconds, SequenceBody
 
 COLOR = r"^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$"
@@ -40,7 +41,7 @@ class CaptionStyle(Part):
 class BurnIn(Part):
     """Captions drawn into the picture."""
 
-    artifact_id: str | None = None
+    artifact_id: ArtifactId | None = None
     """An asr_transcript; the default is the latest one of the clip's asset."""
     style: CaptionStyle = CaptionStyle()
 
@@ -48,7 +49,7 @@ class BurnIn(Part):
 class SoftCaptions(Part):
     """Captions as a text track of the file, which players show when asked to."""
 
-    artifact_id: str | None = None
+    artifact_id: ArtifactId | None = None
     """An asr_transcript; the default is the latest one of each clip's asset."""
 
 
@@ -87,7 +88,7 @@ class Span(Part):
 class FaceBlur(Part):
     """The params of a `face_blur` filter."""
 
-    source_summary_id: str
+    source_summary_id: ArtifactId
     """A video_region_summary of the clip's asset."""
     backend_version: str | None = None
     """Of the summary, when the filter was made."""
@@ -119,8 +120,8 @@ class FaceBlur(Part):
 class RenderRequest(Body):
     """A sequence made into a file."""
 
-    sequence_id: str | None = None
-    project_id: str | None = None
+    sequence_id: SequenceId | None = None
+    project_id: ProjectId | None = None
     """Instead of sequence_id: the project's only sequence."""
     sequence: SequenceBody | None = None
     render_profile: str | None = Field(None, max_length=64)

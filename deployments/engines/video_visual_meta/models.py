@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from deployments.answer import JSON, Answer
 from deployments.body import Body
+from deployments.ids import ArtifactId, AssetId, ClipId
 
 BACKENDS = ("opencv_visual_meta", "stub")
 """`stub` finds the shots too and looks for no subjects."""
@@ -16,7 +17,7 @@ BACKENDS = ("opencv_visual_meta", "stub")
 class VisualMetaRequest(Body):
     """Find the shots of a video, and who is where at each sample."""
 
-    asset_id: str
+    asset_id: AssetId
     frame_sample_interval_ms: int = Field(500, ge=10, le=3_600_000)
     """Its older name, sample_interval_ms, is taken too."""
     detect_shot_boundaries: bool = Field(True, strict=True)
@@ -95,9 +96,9 @@ def _ratio(value: str) -> str:
 class ReframeRequest(Body):
     """A crop for another aspect ratio, shot by shot. One of asset_id, clip_id and visual_meta_artifact_id."""
 
-    asset_id: str | None = None
-    clip_id: str | None = None
-    visual_meta_artifact_id: str | None = None
+    asset_id: AssetId | None = None
+    clip_id: ClipId | None = None
+    visual_meta_artifact_id: ArtifactId | None = None
     aspect_ratio: Annotated[str, Field(max_length=12), AfterValidator(_ratio)] = "9:16"
 
     @model_validator(mode="after")

@@ -1,0 +1,72 @@
+"""A composition, normalised and clamped; what it names, looked up and checked."""
+
+from __future__ import annotations
+
+from configs.fonts import UnknownFont, font
+from configs.settings import Settings
+from deployments.engines.image_core.clamp import clamp
+from deployments.engines.image_core.found import Found, check_size, same_size
+from deployments.engines.image_core.models import Composition, Layer
+from deployments.engines.image_core.resolve_selection import resolved_selection
+from deployments.errors import InvalidRequest
+from deployments.operation import JSON
+
+DEEPEST_GROUP = 8
+
+
+def check(composition: Composition, settings: Settings) -> None:
+    """Caps. Raises InvalidRequest."""
+    check_size(composition.width, composition.height, "composition.", settings)
+    layers, depth = _count(composition.layers)
+    if layers > settings.max_layers:
+        raise InvalidRequest(f"{layers} layers; at most {settings.max_layers} are drawn", field="composition.layers")
+    if depth > DEEPEST_GROUP:
+        raise InvalidRequest(f"groups nest {depth} deep; at most {DEEPEST_GROUP}", field="composition.layers")
+
+
+def resolved(composition: Composition, found: Found) -> JSON:
+    """The normalised composition; what it names is looked up and checked."""
+    body = composition.normalized()
+    _layers(body["layers"], composition.layers, composition, found, "composition.layers")
+    return body
+
+
+def _layers(bodies: list[JSON], given: list[Layer], composition: Composition, found: Found, path: str) -> None:
+    for i, (body, layer) in enumerate(zip(bodies, given, strict=True)):
+        here = f"{path}[{i}]"
+        if body["type"] == "raster":
+            found.picture(body, "layer", here)
+        if body["type"] == "text":
+            body |= _font(body.get("text_font"), f"{here}.text_font")
+        if layer.mask is not None:
+            body["mask"] = resolved_selection(layer.mask, composition.width, composition.height, found, f"{here}.mask")
+        if layer.mask_artifact_id is not None:
+            _mask(layer.mask_artifact_id, composition, found, f"{here}.mask_artifact_id")
+        clamp(body, layer, found, here)
+        if layer.layers is not None:
+            _layers(body["layers"], layer.layers, composition, found, f"{here}.layers")
+
+
+def _count(layers: list[Layer], depth: int = 1) -> tuple[int, int]:
+    """How many layers there are, groups and what is in them, and how deep they are nested."""
+    inner = [_count(layer.layers, depth + 1) for layer in layers if layer.layers]
+    return len(layers) + sum(count for count, _ in inner), max([depth, *(deepest for _, deepest in inner)])
+
+
+def _font(name: str | None, path: str) -> JSON:
+    try:
+        row = font(name)
+    except UnknownFont as error:
+        raise InvalidRequest(str(error), field=path) from None
+    return {"text_font": row.name, "font_sha256": row.sha256}
+
+
+def _mask(id: str, composition: Composition, found: Found, path: str) -> None:
+    record = found.registry.artifact(found.context.scope, id)
+    if record.kind != "mask":
+        raise InvalidRequest(f"{path} is of kind {record.kind}; give a mask", field=path)
+    same_size(record, composition.width, composition.height, path)
+    found.add(record, "mask")
+
+
+__all__ = ["check", "resolved"]
