@@ -24,7 +24,7 @@ from deployments.operation import JSON, Context, Operation, Plan
 BACKEND = "image_core"
 RENDER_VERSION = "3"
 """Raised whenever the bytes of an equal render change."""
-MASK_VERSION = "2"
+MASK_VERSION = "3"
 
 
 def plan_render(request: ImageRenderRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
