@@ -53,7 +53,7 @@ def pictures() -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("edge", ["zero", "replicate"])
-@pytest.mark.parametrize("sigma", [12, 23.9, 24, 30, 60, 100])
+@pytest.mark.parametrize("sigma", [12, 24, 30, 60])
 def test_a_picture_is_blurred_premultiplied_within_one_of_255(sigma: float, edge: Edge) -> None:
     for picture in pictures():
         planes = picture.astype(np.float64)
