@@ -6,8 +6,10 @@ A row holds B(cb, cs), the colour that a mode makes of a backdrop and a source c
   tensors of any shape, another one tensors `[..., 3]`.
 - `fast`: scalar code that the compiled loops inline, float32, in the form that costs least:
     `premultiplied`  (p, r, a, ab) -> a*ab*B   with p = ab*cb, r = a*cs: multiplications and additions only
-    `straight`       (b, s) -> B               one channel, where the formula cannot avoid a division or a root
-    `colors`         (br, bg, bb, sr, sg, sb) -> (Br, Bg, Bb)   the modes that look at all channels together
+    `quotient`       (v, s, t, q) -> t*B       with v = t*cb, s = cs, q = 1/`divisor`(s): where the source divides
+    `straight`       (b, s) -> B               one channel, any formula
+    `colors`         (br, bg, bb, sr, sg, sb, ab) -> ab*(Br, Bg, Bb)   the modes that look at all channels together; the
+                                               backdrop is 0..ab, the source 0..1
 
 Adding a mode is adding its row to `_ROWS`. This module imports neither torch nor numba: the request models take the
 names from here.
@@ -25,12 +27,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 W3C = "W3C Compositing and Blending Level 1"
+OURS = "ours: Photoshop's pattern is not public"
 ADOBE = "Photoshop's documented behaviour, checked against its own pictures"
 
 LUMA = (0.30, 0.59, 0.11)
 """Weights of R, G and B in the luminosity of the W3C's non-separable modes."""
 
-Form = Literal["premultiplied", "straight", "colors"]
+DISSOLVE = "dissolve"
+"""The mode that scatters: each pixel is shown whole or not at all, by `dissolve_hash`."""
+
+Form = Literal["premultiplied", "quotient", "straight", "colors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,8 @@ class Mode:
     reference: Callable[[Tensor, Tensor], Tensor]
     form: Form
     fast: Callable[..., Any]
+    divisor: Callable[[Any], Any] | None = None
+    """Of a `quotient`: what divides, a scalar function of the source's channel."""
 
     @property
     def separable(self) -> bool:
@@ -57,6 +65,8 @@ TINY = np.float32(1e-12)
 # A composited 1.0 arrives as 1 - 1e-7: every test for an exact value needs a tolerance that float32 can carry.
 EPSILON = np.float32(1e-5)
 NEARLY_ONE = np.float32(1 - 1e-5)
+HASH_X, HASH_Y, HASH_SEED = np.uint64(0x9E3779B1), np.uint64(0x85EBCA77), np.uint64(0xC2B2AE3D)
+HASH_ONE, HASH_TWO, HASH_MASK = np.uint64(0x85EBCA6B), np.uint64(0xC2B2AE35), np.uint64(0xFFFFFFFF)
 LUMA_R, LUMA_G, LUMA_B = (np.float32(v) for v in LUMA)
 
 
@@ -128,16 +138,19 @@ def _with_saturation(c: Tensor, amount: Tensor) -> Tensor:
 
 
 # The same formulas once more, scalar, for the compiled loops.
+# A quotient is taken first and chosen after: a division inside a branch keeps the loop from being vectorised.
 
 
-def _fast_color_dodge(b: Any, s: Any) -> Any:
-    value = min(ONE, b / max(ONE - s, TINY))
-    return ZERO if b <= EPSILON else (ONE if s >= NEARLY_ONE else value)
+# So close to 0 a numerator is 0, and a source's 0 in its divisor is 1e-8: that takes the place of tests for both.
+NOUGHT = np.float32(3e-6)
 
 
-def _fast_color_burn(b: Any, s: Any) -> Any:
-    value = ONE - min(ONE, (ONE - b) / max(s, TINY))
-    return ONE if b >= NEARLY_ONE else (ZERO if s <= EPSILON else value)
+def _fast_color_dodge(v: Any, s: Any, t: Any, q: Any) -> Any:
+    return min(t, max(v - NOUGHT * t, ZERO) * q)
+
+
+def _fast_color_burn(v: Any, s: Any, t: Any, q: Any) -> Any:
+    return t - min(t, max(t - v - NOUGHT * t, ZERO) * q)
 
 
 def _fast_soft_light(b: Any, s: Any) -> Any:
@@ -148,11 +161,10 @@ def _fast_soft_light(b: Any, s: Any) -> Any:
     return b + k * (b - b * b if k <= ZERO else d - b)
 
 
-def _fast_vivid_light(b: Any, s: Any) -> Any:
+def _fast_vivid_light(v: Any, s: Any, t: Any, q: Any) -> Any:
     burns = s <= HALF
-    quotient = min(ONE, (ONE - b if burns else b) / max(TWO * s if burns else TWO - TWO * s, TINY))
-    value = ONE - quotient if burns else quotient
-    return ZERO if s <= EPSILON else (ONE if s >= NEARLY_ONE else value)
+    least = min(t, ((t - v if burns else v) + NOUGHT * t) * q)  # added: the source's extreme wins
+    return t - least if burns else least
 
 
 def _fast_hard_mix(b: Any, s: Any) -> Any:
@@ -160,64 +172,72 @@ def _fast_hard_mix(b: Any, s: Any) -> Any:
     return ONE if b >= threshold else ZERO
 
 
-def _fast_divide(b: Any, s: Any) -> Any:
-    value = min(ONE, b / max(s, TINY))
-    return (ZERO if b <= EPSILON else ONE) if s <= EPSILON else value
+_fast_divide = _fast_color_dodge  # of another divisor
 
 
-def _fast_darker_color(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any) -> Any:
-    difference = LUMA_R * (sr - br) + LUMA_G * (sg - bg) + LUMA_B * (sb - bb)
-    wins = difference < -EPSILON
-    return (sr if wins else br), (sg if wins else bg), (sb if wins else bb)
+def luma(r: Any, g: Any, b: Any) -> Any:
+    """The luminosity of one colour."""
+    return LUMA_R * r + LUMA_G * g + LUMA_B * b
 
 
-def _fast_lighter_color(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any) -> Any:
-    difference = LUMA_R * (sr - br) + LUMA_G * (sg - bg) + LUMA_B * (sb - bb)
-    wins = difference > EPSILON
-    return (sr if wins else br), (sg if wins else bg), (sb if wins else bb)
+def _fast_darker_color(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any, ab: Any) -> Any:
+    wins = luma(sr, sg, sb) * ab - luma(br, bg, bb) < -EPSILON * ab
+    return (sr * ab if wins else br), (sg * ab if wins else bg), (sb * ab if wins else bb)
 
 
-def _fast_hue(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any) -> Any:
-    low, high = min(sr, min(sg, sb)), max(sr, max(sg, sb))
+def _fast_lighter_color(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any, ab: Any) -> Any:
+    wins = luma(sr, sg, sb) * ab - luma(br, bg, bb) > EPSILON * ab
+    return (sr * ab if wins else br), (sg * ab if wins else bg), (sb * ab if wins else bb)
+
+
+def recolor(light: Any, scale: Any, over: Any, r: Any, g: Any, b: Any, ab: Any) -> Any:
+    """A colour stretched about its luminosity by scale/over, moved to the luminosity `light`, and pulled into 0..ab.
+
+    What hue, saturation, color and luminosity share. Set-saturation, set-luminosity and both clips of the W3C keep a
+    colour on the line through its grey, so together they are one factor: the least of the stretch and of what reaches
+    0 and ab. The three quotients are compared crosswise, which leaves one division.
+    """
+    grey = luma(r, g, b)
+    top, bottom = scale, over
+    room, reach = light, max(grey - min(r, min(g, b)), TINY)
+    nearer = room * bottom < top * reach
+    top, bottom = (room if nearer else top), (reach if nearer else bottom)
+    room, reach = ab - light, max(max(r, max(g, b)) - grey, TINY)
+    nearer = room * bottom < top * reach
+    top, bottom = (room if nearer else top), (reach if nearer else bottom)
+    k = max(top, ZERO) / bottom
+    return light + (r - grey) * k, light + (g - grey) * k, light + (b - grey) * k
+
+
+def _fast_hue(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any, ab: Any) -> Any:
+    spread = max(sr, max(sg, sb)) - min(sr, min(sg, sb))
     wanted = max(br, max(bg, bb)) - min(br, min(bg, bb))
-    stretch = wanted / max(high - low, TINY)
-    k = stretch if high - low > EPSILON else ZERO
-    return recolor(br, bg, bb, (sr - low) * k, (sg - low) * k, (sb - low) * k)
+    return recolor(luma(br, bg, bb), wanted if spread > EPSILON else ZERO, max(spread, EPSILON), sr, sg, sb, ab)
 
 
-def _fast_saturation(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any) -> Any:
-    low, high = min(br, min(bg, bb)), max(br, max(bg, bb))
-    wanted = max(sr, max(sg, sb)) - min(sr, min(sg, sb))
-    stretch = wanted / max(high - low, TINY)
-    k = stretch if high - low > EPSILON else ZERO
-    return recolor(br, bg, bb, (br - low) * k, (bg - low) * k, (bb - low) * k)
+def _fast_saturation(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any, ab: Any) -> Any:
+    spread = max(br, max(bg, bb)) - min(br, min(bg, bb))
+    wanted = (max(sr, max(sg, sb)) - min(sr, min(sg, sb))) * ab
+    least = EPSILON * ab
+    return recolor(luma(br, bg, bb), wanted if spread > least else ZERO, max(spread, max(least, TINY)), br, bg, bb, ab)
 
 
-def recolor(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any) -> Any:
-    """The source's colour at the backdrop's luminosity: what the four modes of hue, saturation and light share."""
-    light = LUMA_R * br + LUMA_G * bg + LUMA_B * bb
-    shift = light - (LUMA_R * sr + LUMA_G * sg + LUMA_B * sb)
-    r, g, b = sr + shift, sg + shift, sb + shift
-    low, high = min(r, min(g, b)), max(r, max(g, b))
-    # Both of the W3C's clips scale about the luminosity, so they are one factor.
-    # The quotients are taken first and chosen after: a division inside a branch keeps the loop from being vectorised.
-    to_black = light / max(light - low, TINY)
-    below = to_black if low < ZERO else ONE
-    to_white = (ONE - light) / max((high - light) * below, TINY)
-    k = below * (to_white if light + (high - light) * below > ONE else ONE)
-    return light + (r - light) * k, light + (g - light) * k, light + (b - light) * k
+def _fast_color(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any, ab: Any) -> Any:
+    return recolor(luma(br, bg, bb), ab, ONE, sr, sg, sb, ab)
 
 
-def _fast_luminosity(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any) -> Any:
-    return recolor(sr, sg, sb, br, bg, bb)
+def _fast_luminosity(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any, ab: Any) -> Any:
+    return recolor(luma(sr, sg, sb) * ab, ONE, ONE, br, bg, bb, ab)
 
 
 # In the premultiplied form u = r*ab, v = p*a and t = a*ab stand for the source, the backdrop and 1.
 _ROWS: tuple[Mode, ...] = (
     Mode("normal", W3C, lambda b, s: s + 0 * b, "premultiplied", lambda p, r, a, ab: r * ab),
+    # normal, of whole pixels: compositors make the alpha 0 or 1 by `dissolved` before they blend
+    Mode(DISSOLVE, OURS, lambda b, s: s + 0 * b, "premultiplied", lambda p, r, a, ab: r * ab),
     Mode("darken", W3C, lambda b, s: b.minimum(s), "premultiplied", lambda p, r, a, ab: min(r * ab, p * a)),
     Mode("multiply", W3C, lambda b, s: b * s, "premultiplied", lambda p, r, a, ab: r * p),
-    Mode("color_burn", W3C, _color_burn, "straight", _fast_color_burn),
+    Mode("color_burn", W3C, _color_burn, "quotient", _fast_color_burn, lambda s: s),
     Mode(
         "linear_burn",
         ADOBE,
@@ -234,7 +254,7 @@ _ROWS: tuple[Mode, ...] = (
     ),
     Mode("lighten", W3C, lambda b, s: b.maximum(s), "premultiplied", lambda p, r, a, ab: max(r * ab, p * a)),
     Mode("screen", W3C, lambda b, s: b + s - b * s, "premultiplied", lambda p, r, a, ab: r * ab + p * a - r * p),
-    Mode("color_dodge", W3C, _color_dodge, "straight", _fast_color_dodge),
+    Mode("color_dodge", W3C, _color_dodge, "quotient", _fast_color_dodge, lambda s: ONE - s),
     Mode(
         "linear_dodge",
         ADOBE,
@@ -264,7 +284,7 @@ _ROWS: tuple[Mode, ...] = (
         "premultiplied",
         lambda p, r, a, ab: TWO * r * p if TWO * r <= a else a * ab - TWO * (ab - p) * (a - r),
     ),
-    Mode("vivid_light", ADOBE, _vivid_light, "straight", _fast_vivid_light),
+    Mode("vivid_light", ADOBE, _vivid_light, "quotient", _fast_vivid_light, lambda s: TWO * min(s, ONE - s)),
     Mode(
         "linear_light",
         ADOBE,
@@ -295,7 +315,7 @@ _ROWS: tuple[Mode, ...] = (
         "premultiplied",
         lambda p, r, a, ab: max(ZERO, p * a - r * ab),
     ),
-    Mode("divide", ADOBE, _divide, "straight", _fast_divide),
+    Mode("divide", ADOBE, _divide, "quotient", _fast_divide, lambda s: s),
     Mode(
         "hue",
         W3C,
@@ -310,7 +330,7 @@ _ROWS: tuple[Mode, ...] = (
         "colors",
         _fast_saturation,
     ),
-    Mode("color", W3C, lambda b, s: _with_luminosity(s + 0 * b, _luminosity(b)), "colors", recolor),
+    Mode("color", W3C, lambda b, s: _with_luminosity(s + 0 * b, _luminosity(b)), "colors", _fast_color),
     Mode("luminosity", W3C, lambda b, s: _with_luminosity(b + 0 * s, _luminosity(s)), "colors", _fast_luminosity),
 )
 
@@ -328,6 +348,29 @@ def canonical(name: str) -> str:
     if name not in MODES:
         raise ValueError(f"no blend mode {name!r}; the modes are {', '.join([*MODES, *ALIASES])}")
     return name
+
+
+def dissolve_hash(x: Any, y: Any, seed: Any) -> Any:
+    """The pattern of `dissolve`: 0..4095 for a pixel of the canvas, spread evenly and without visible structure.
+
+    x, y, seed: integers 0..2^32-1, or arrays of uint64 of them. Two rounds of the finaliser of MurmurHash3 (Appleby,
+    public domain) over three odd multiples, mod 2^32. A pixel is shown where (hash + 1/2)/4096 < alpha.
+    """
+    h = (x * HASH_X + y * HASH_Y + seed * HASH_SEED) & HASH_MASK
+    for _ in range(2):
+        h = ((h ^ (h >> 16)) * HASH_ONE) & HASH_MASK
+        h = ((h ^ (h >> 13)) * HASH_TWO) & HASH_MASK
+        h = h ^ (h >> 16)
+    return h >> 20
+
+
+def dissolved(alpha: Tensor, x: int, y: int, seed: int) -> Tensor:
+    """The alphas of a layer in mode `dissolve`: floating [h, w, 1] -> 0 or 1; x, y is the canvas's pixel at [0, 0]."""
+    height, width = alpha.shape[:2]
+    columns = np.arange(x, x + width, dtype=np.uint64)
+    rows = np.arange(y, y + height, dtype=np.uint64)[:, None]
+    least = (dissolve_hash(columns, rows, np.uint64(seed)).astype(np.float64) + 0.5) / 4096
+    return (alpha > alpha.new_tensor(least)[..., None]).to(alpha)
 
 
 def source_over(backdrop: Tensor, source: Tensor, mode: str = "normal") -> Tensor:
@@ -353,4 +396,18 @@ def cat_last(color: Tensor, alpha: Tensor) -> Tensor:
     return joined
 
 
-__all__ = ["ALIASES", "LUMA", "MODES", "NUMBERS", "Mode", "canonical", "recolor", "source_over"]
+__all__ = [
+    "ALIASES",
+    "DISSOLVE",
+    "LUMA",
+    "MODES",
+    "NUMBERS",
+    "Mode",
+    "canonical",
+    "cat_last",
+    "dissolve_hash",
+    "dissolved",
+    "luma",
+    "recolor",
+    "source_over",
+]

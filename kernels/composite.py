@@ -2,21 +2,24 @@
 
 Equality policy. `composite` agrees with `composite_reference` in float64, rounded half up, within 1 of 255 in every
 channel, except at pixels where that reference itself moves by more than that under ±1e-4 of input; such pixels exist
-only in the discontinuous modes (color_burn, color_dodge, vivid_light, hard_mix, divide, darker_color, lighter_color)
-and are at most 200 ppm. Colours are compared where the alpha is not 0. Bytes do not depend on the number of threads.
+only in the discontinuous modes (dissolve, color_burn, color_dodge, vivid_light, hard_mix, divide, darker_color,
+lighter_color) and are at most 200 ppm. Colours are compared where the alpha is not 0. Bytes do not depend on the number
+of threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from kernels import color
-from kernels.blend import NUMBERS, canonical, source_over
+from kernels.blend import DISSOLVE, NUMBERS, canonical, dissolved, source_over
 
 try:
     from kernels import composite_numba as fast
@@ -42,6 +45,8 @@ class Layer:
     """uint8 [H, W] in the canvas's coordinates and of its size: 255 shows the layer, 0 hides it."""
     opaque: bool = False
     """Whether every pixel's alpha is 255; when known, what lies below may be skipped."""
+    seed: int = 0
+    """Of mode dissolve: another one scatters in another pattern, 0..2^32-1."""
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 4:
@@ -51,29 +56,53 @@ class Layer:
         if not 0 <= self.opacity <= 1:
             raise ValueError(f"opacity is 0..1; got {self.opacity}")
         canonical(self.mode)
+        if not 0 <= self.seed < 1 << 32:
+            raise ValueError(f"a seed is 0..2^32-1; got {self.seed}")
         if self.mask is not None and (self.mask.dtype != np.uint8 or self.mask.ndim != 2 or self.mask.strides[1] != 1):
             raise ValueError(f"a layer's mask is uint8 [H, W]; got {self.mask.dtype} {self.mask.shape}")
 
 
 def composite(
-    layers: Sequence[Layer], width: int, height: int, *, threads: int = 1, linear: bool = False
+    layers: Sequence[Layer],
+    width: int,
+    height: int,
+    *,
+    threads: int = 1,
+    linear: bool = False,
+    device: torch.device | str = "cpu",
 ) -> np.ndarray:
     """The layers, bottom to top, over a transparent canvas: uint8 [height, width, 4], straight RGBA.
 
     `threads` caps the compiled loops. `linear` blends in linear light (pixels are sRGB either way; done by the
-    reference). ValueError where a mask is not of the canvas's size.
+    reference). `device`: a CUDA device takes the Triton kernel, or the reference where triton is not installed.
+    ValueError where a mask is not of the canvas's size.
     """
     _check(layers, width, height)
-    if fast is None or linear:
-        return _by_reference(layers, width, height, linear)
     shown = [layer for layer in layers if layer.opacity > 0 and layer.pixels.size > 0]
+    cuda = torch.device(device).type == "cuda"
+    kernel = cuda_kernel() if cuda and not linear else None
+    if kernel is not None:
+        return kernel.composite(shown, width, height, device)
+    if fast is None or linear or cuda:
+        return _by_reference(shown, width, height, linear, device)
     table = np.zeros((len(shown), fast.COLUMNS), np.int64)
     for row, layer in zip(table, shown, strict=True):
         h, w = layer.pixels.shape[:2]
         mask = (0, 0) if layer.mask is None else (layer.mask.ctypes.data, layer.mask.strides[0])
         stride = layer.pixels.strides[0] // 4
         number = NUMBERS[canonical(layer.mode)]
-        row[:] = (layer.pixels.ctypes.data, stride, layer.x, layer.y, w, h, number, *mask, int(layer.opaque))
+        row[:] = (
+            layer.pixels.ctypes.data,
+            stride,
+            layer.x,
+            layer.y,
+            w,
+            h,
+            number,
+            *mask,
+            int(layer.opaque),
+            layer.seed,
+        )
     out = np.empty((height, width, 4), np.uint8)
     fast.run(table, np.array([layer.opacity for layer in shown], np.float32), out, threads)
     return out
@@ -110,6 +139,8 @@ def composite_reference(
         if layer.mask is not None:
             mask = torch.from_numpy(np.ascontiguousarray(layer.mask[y0:y1, x0:x1]))
             source[..., 3] *= mask.to(device=device, dtype=dtype) / 255
+        if layer.mode == DISSOLVE:
+            source[..., 3:] = dissolved(source[..., 3:], x0, y0, layer.seed)
         window = canvas[y0 - first : y1 - first, x0:x1]
         window.copy_(source_over(window, source, layer.mode))
     if linear:
@@ -117,11 +148,21 @@ def composite_reference(
     return canvas
 
 
-def _by_reference(layers: Sequence[Layer], width: int, height: int, linear: bool) -> np.ndarray:
+def cuda_kernel() -> ModuleType | None:
+    """The Triton execution, imported when first asked for; None where triton (the extra `cuda`) is not installed."""
+    try:
+        return import_module("kernels.composite_triton")
+    except ImportError:
+        return None
+
+
+def _by_reference(
+    layers: Sequence[Layer], width: int, height: int, linear: bool, device: torch.device | str
+) -> np.ndarray:
     out = np.empty((height, width, 4), np.uint8)
     for first in range(0, height, _ROWS_AT_A_TIME):
         end = min(height, first + _ROWS_AT_A_TIME)
-        part = composite_reference(layers, width, height, linear=linear, rows=(first, end))
+        part = composite_reference(layers, width, height, device=device, linear=linear, rows=(first, end))
         out[first:end] = (part.clamp(0, 1) * 255 + 0.5).to(torch.uint8).cpu().numpy()
     out[out[..., 3] == 0] = 0
     return out

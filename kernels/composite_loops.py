@@ -25,6 +25,7 @@ from kernels.blend import MODES, NUMBERS, ONE, TINY, Mode
 
 TILE = 128
 TO_UNIT = np.float32(1 / 255)
+LEAST = np.float32(1e-8)  # of a divisor: sources are 0 or at least 1/255
 
 INLINE: dict[str, Any] = {"fastmath": True, "boundscheck": False, "error_model": "numpy", "nogil": True}
 
@@ -58,31 +59,8 @@ def _normal_loop(opaque: bool, masked: bool) -> Callable[..., None]:
     return loop
 
 
-def _premultiplied_loop(fast: Any, opaque: bool) -> Callable[..., None]:
-    @numba.njit(**INLINE)
-    def mix(byte, p, a, ab):  # type: ignore[no-untyped-def]
-        r = byte * (a * TO_UNIT)
-        return r * (ONE - ab) + p * (ONE - a) + fast(p, r, a, ab)
-
-    @numba.njit(**INLINE)
-    def loop(pixels, alphas, planes, count):  # type: ignore[no-untyped-def]
-        for x in range(count):
-            pixel, a = pixels[x], alphas[x]
-            ab = ONE if opaque else planes[3 * TILE + x]
-            planes[x] = mix(channel(pixel, 0), planes[x], a, ab)
-            planes[TILE + x] = mix(channel(pixel, 8), planes[TILE + x], a, ab)
-            planes[2 * TILE + x] = mix(channel(pixel, 16), planes[2 * TILE + x], a, ab)
-            if not opaque:
-                planes[3 * TILE + x] = a + ab * (ONE - a)
-
-    return loop
-
-
-def _straight_loop(fast: Any, opaque: bool) -> Callable[..., None]:
-    @numba.njit(**INLINE)
-    def mix(byte, p, a, ab, inverse):  # type: ignore[no-untyped-def]
-        s = byte * TO_UNIT
-        return a * s * (ONE - ab) + p * (ONE - a) + a * ab * fast(min(p * inverse, ONE), s)
+def _channels_loop(mix: Any, opaque: bool) -> Callable[..., None]:
+    """A loop over pixels whose channels are blended by `mix(byte, p, a, ab, inverse of ab)`, each by itself."""
 
     @numba.njit(**INLINE)
     def loop(pixels, alphas, planes, count):  # type: ignore[no-untyped-def]
@@ -99,28 +77,82 @@ def _straight_loop(fast: Any, opaque: bool) -> Callable[..., None]:
     return loop
 
 
-def _colors_loop(fast: Any, opaque: bool) -> Callable[..., None]:
+def _premultiplied_loop(mode: Mode, opaque: bool) -> Callable[..., None]:
+    fast = _inlined(mode.fast)
+
+    @numba.njit(**INLINE)
+    def mix(byte, p, a, ab, inverse):  # type: ignore[no-untyped-def]
+        r = byte * (a * TO_UNIT)
+        return r * (ONE - ab) + p * (ONE - a) + fast(p, r, a, ab)
+
+    return _channels_loop(mix, opaque)
+
+
+def _straight_loop(mode: Mode, opaque: bool) -> Callable[..., None]:
+    fast = _inlined(mode.fast)
+
+    @numba.njit(**INLINE)
+    def mix(byte, p, a, ab, inverse):  # type: ignore[no-untyped-def]
+        s = byte * TO_UNIT
+        return a * s * (ONE - ab) + p * (ONE - a) + a * ab * fast(min(p * inverse, ONE), s)
+
+    return _channels_loop(mix, opaque)
+
+
+def _quotient_loop(mode: Mode, opaque: bool) -> Callable[..., None]:
+    fast, divisor = _inlined(mode.fast), _inlined(mode.divisor)
+
+    @numba.njit(**INLINE)
+    def mix(s, p, a, ab, q):  # type: ignore[no-untyped-def]
+        t = a * ab
+        return a * s * (ONE - ab) + p * (ONE - a) + fast(min(p * a, t), s, t, q)
+
     @numba.njit(**INLINE)
     def loop(pixels, alphas, planes, count):  # type: ignore[no-untyped-def]
         for x in range(count):
             pixel, a = pixels[x], alphas[x]
             ab = ONE if opaque else planes[3 * TILE + x]
-            inverse = ONE if opaque else ONE / max(ab, TINY)
+            sr, sg, sb = channel(pixel, 0) * TO_UNIT, channel(pixel, 8) * TO_UNIT, channel(pixel, 16) * TO_UNIT
+            dr, dg, db = max(divisor(sr), LEAST), max(divisor(sg), LEAST), max(divisor(sb), LEAST)
+            q = ONE / (dr * dg * db)  # one division for three: 1/dr is dg*db of it
+            planes[x] = mix(sr, planes[x], a, ab, q * (dg * db))
+            planes[TILE + x] = mix(sg, planes[TILE + x], a, ab, q * (dr * db))
+            planes[2 * TILE + x] = mix(sb, planes[2 * TILE + x], a, ab, q * (dr * dg))
+            if not opaque:
+                planes[3 * TILE + x] = a + ab * (ONE - a)
+
+    return loop
+
+
+def _colors_loop(mode: Mode, opaque: bool) -> Callable[..., None]:
+    fast = _inlined(mode.fast)
+
+    @numba.njit(**INLINE)
+    def loop(pixels, alphas, planes, count):  # type: ignore[no-untyped-def]
+        for x in range(count):
+            pixel, a = pixels[x], alphas[x]
+            ab = ONE if opaque else planes[3 * TILE + x]
             sr, sg, sb = channel(pixel, 0) * TO_UNIT, channel(pixel, 8) * TO_UNIT, channel(pixel, 16) * TO_UNIT
             pr, pg, pb = planes[x], planes[TILE + x], planes[2 * TILE + x]
-            r, g, b = fast(pr * inverse, pg * inverse, pb * inverse, sr, sg, sb)
-            fresh, rest, both = a * (ONE - ab), ONE - a, a * ab
-            planes[x] = fresh * sr + rest * pr + both * r
-            planes[TILE + x] = fresh * sg + rest * pg + both * g
-            planes[2 * TILE + x] = fresh * sb + rest * pb + both * b
+            r, g, b = fast(pr, pg, pb, sr, sg, sb, ab)
+            fresh, rest = a * (ONE - ab), ONE - a
+            planes[x] = fresh * sr + rest * pr + a * r
+            planes[TILE + x] = fresh * sg + rest * pg + a * g
+            planes[2 * TILE + x] = fresh * sb + rest * pb + a * b
             if not opaque:
                 planes[3 * TILE + x] = a + ab * rest
 
     return loop
 
 
-_FORMS: dict[str, Callable[[Any, bool], Callable[..., None]]] = {
+def _inlined(formula: Any) -> Any:
+    """A row's formula, compiled; a call would keep the loop from being vectorised."""
+    return numba.njit(inline="always", **INLINE)(formula)
+
+
+_FORMS: dict[str, Callable[[Mode, bool], Callable[..., None]]] = {
     "premultiplied": _premultiplied_loop,
+    "quotient": _quotient_loop,
     "straight": _straight_loop,
     "colors": _colors_loop,
 }
@@ -130,8 +162,7 @@ def _dispatch(modes: list[Mode], opaque: bool) -> Callable[..., None]:
     """A function that runs the loop of mode number `mode`: a chain of one link for each row of the table."""
     chain: Any = None
     for mode in reversed(modes):
-        fast = numba.njit(inline="always", **INLINE)(mode.fast)  # a call would keep the loop from being vectorised
-        chain = _link(NUMBERS[mode.name], _FORMS[mode.form](fast, opaque), chain)
+        chain = _link(NUMBERS[mode.name], _FORMS[mode.form](mode, opaque), chain)
     return chain
 
 
@@ -154,7 +185,8 @@ def _link(number: int, loop: Any, others: Any) -> Any:
     return link
 
 
-register_jitable(inline="always")(blend.recolor)  # the modes that call it see it compiled
+for shared in (blend.luma, blend.recolor):  # the modes that call them see them compiled
+    register_jitable(inline="always")(shared)
 blend_on_opaque = _dispatch(list(MODES.values()), opaque=True)
 blend_on_general = _dispatch(list(MODES.values()), opaque=False)
 normal_on_opaque = _normal_loop(opaque=True, masked=False)

@@ -39,12 +39,12 @@ from kernels.composite_loops import (
 from kernels.threads import at_most
 
 BANDS = 64
-NORMAL = NUMBERS["normal"]
+NORMAL, SCATTER = NUMBERS["normal"], NUMBERS[blend.DISSOLVE]
 EMPTY, OPAQUE, GENERAL = 0, 1, 2
 TO_BYTE = np.float32(255)
 
 # Columns of the layer table, int64.
-POINTER, STRIDE, X, Y, WIDTH, HEIGHT, MODE, MASK, MASK_STRIDE, SOLID, COLUMNS = range(11)
+POINTER, STRIDE, X, Y, WIDTH, HEIGHT, MODE, MASK, MASK_STRIDE, SOLID, SEED, COLUMNS = range(12)
 
 PLANES = 4 * TILE  # floats before the tile's alpha buffer
 SCRATCH = 5 * TILE + 16  # and 64 bytes to align them
@@ -66,6 +66,8 @@ def _pointer_to(element: Any) -> Any:
 as_pixels = _pointer_to(types.uint32)
 as_floats = _pointer_to(types.float32)
 as_bytes = _pointer_to(types.uint8)
+dissolve_hash = numba.njit(**INLINE)(blend.dissolve_hash)
+LEVEL = np.float32(1 / 4096)
 
 
 @numba.njit(**INLINE)
@@ -101,6 +103,14 @@ def _masked_alphas(pixels, mask, opacity, alphas, count):  # type: ignore[no-unt
 
 
 @numba.njit(**INLINE)
+def _scatter(alphas, x, y, seed, count):  # type: ignore[no-untyped-def]
+    """Mode dissolve: pixels are shown whole or not at all. x, y: where the first one lies on the canvas."""
+    for i in range(count):
+        level = dissolve_hash(np.uint64(x + i), np.uint64(y), np.uint64(seed))
+        alphas[i] = ONE if alphas[i] > (np.float32(np.int32(level)) + HALF) * LEVEL else ZERO
+
+
+@numba.njit(**INLINE)
 def _byte(value):  # type: ignore[no-untyped-def]
     """Rounded half up: 0..1 to 0..255."""
     return np.int32(min(value, ONE) * TO_BYTE + HALF)
@@ -125,8 +135,20 @@ def _store_general(planes, out, count):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(**INLINE)
+def _pass(pixels, out, count):  # type: ignore[no-untyped-def]
+    for x in range(count):
+        out[x] = pixels[x]
+
+
+@numba.njit(**INLINE)
+def _row_of(row, x, y):  # type: ignore[no-untyped-def]
+    """The address of a layer's pixel at x, y of the canvas."""
+    return row[POINTER] + 4 * ((y - row[Y]) * row[STRIDE] + x - row[X])
+
+
+@numba.njit(**INLINE)
 def _first_visible(table, opacities, x0, x1, y):  # type: ignore[no-untyped-def]
-    """The topmost layer that hides all below it in this tile, else 0."""
+    """The topmost layer that hides all below it in this tile, else -1."""
     for i in range(table.shape[0] - 1, -1, -1):
         row = table[i]
         if (
@@ -139,27 +161,31 @@ def _first_visible(table, opacities, x0, x1, y):  # type: ignore[no-untyped-def]
             and x1 <= row[X] + row[WIDTH]
         ):
             return i
-    return 0
+    return -1
 
 
 @numba.njit(**INLINE)
 def _tile(table, opacities, x0, x1, y, planes, address, out):  # type: ignore[no-untyped-def]
     """Blends every layer into one tile, columns x0 to x1 of row y, and writes it."""
     alphas = as_floats(address + 4 * PLANES)
+    lowest = _first_visible(table, opacities, x0, x1, y)
+    if lowest >= 0 and lowest == table.shape[0] - 1:  # nothing is blended
+        _pass(as_pixels(_row_of(table[lowest], x0, y)), out, x1 - x0)
+        return
     state = EMPTY
-    for i in range(_first_visible(table, opacities, x0, x1, y), table.shape[0]):
+    for i in range(max(lowest, 0), table.shape[0]):
         row = table[i]
         line = y - row[Y]
         left, right = max(x0, row[X]), min(x1, row[X] + row[WIDTH])
         if line < 0 or line >= row[HEIGHT] or left >= right:
             continue
         opacity, count, whole = opacities[i] * TO_UNIT, right - left, left == x0 and right == x1
-        pixels = as_pixels(row[POINTER] + 4 * (line * row[STRIDE] + left - row[X]))
+        pixels = as_pixels(_row_of(row, left, y))
         part = as_floats(address + 4 * (left - x0))
         masked, mode = row[MASK] != 0, row[MODE]
         solid = whole and not masked and row[SOLID] == 1 and opacities[i] == ONE
         if state == EMPTY:
-            if whole and not masked:  # every mode over nothing is the source itself
+            if whole and not masked and mode != SCATTER:  # every mode over nothing is the source itself
                 _copy(pixels, opacity, planes, count)
                 state = OPAQUE if solid else GENERAL
                 continue
@@ -169,6 +195,9 @@ def _tile(table, opacities, x0, x1, y, planes, address, out):  # type: ignore[no
             _masked_alphas(pixels, as_bytes(row[MASK] + y * row[MASK_STRIDE] + left), opacity, alphas, count)
         elif mode != NORMAL:
             _alphas(pixels, opacity, alphas, count)
+        if mode == SCATTER:
+            _scatter(alphas, left, y, row[SEED], count)
+            masked, mode = True, NORMAL
         if mode == NORMAL:
             if state == OPAQUE:
                 if masked:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from kernels import color
-from kernels.blend import MODES, canonical, cat_last, source_over
+from kernels.blend import DISSOLVE, MODES, canonical, cat_last, dissolved, source_over
 from kernels.composite import Layer, composite
 from kernels.composite_formulas import SPECIAL_FILLS, TINY, between, filled, knocked_out
 
@@ -160,6 +160,9 @@ class _Painting:
             view.copy_(between(view, here._with_effects(node, view, source, mode, inner), own * strength))
         else:
             source[..., 3:] *= strength * node.fill
+            if mode == DISSOLVE:
+                seed = 0 if node.layer is None else node.layer.seed
+                source[..., 3:] = dissolved(source[..., 3:], inner[0], inner[1], seed)
             view.copy_(source_over(view, source, mode))
         if seen is not None:
             seen += own * strength * (1 if node.inside else node.fill) * (1 - seen)

@@ -1,163 +1,61 @@
-"""`make bench`: latencies and memory, as a table on the screen and as JSON in MATTEBOX_HOME/bench.json."""
+"""`make bench`: every topic's rows as a table on the screen and as JSON in MATTEBOX_HOME/bench.json.
+
+A topic is a module of this package with `run(home) -> list[Row]`; `python -m tests.bench TOPIC…` runs those named.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
+import pkgutil
 import platform
-import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Callable
+from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from rich.console import Console
+from rich.table import Table
 
-from artifacts import Scope
-from configs.settings import Settings
-from demo.__main__ import service
-from demo.client import Client
-from demo.clip import photograph
-from deployments.media.receive import UploadFields, adopt
-from deployments.operation import Context
-from deployments.replicas.local import local_runner
-from kernels.composite import Layer, composite
-
-JSON = dict[str, Any]
-MIXED = ("normal", "multiply", "screen", "overlay", "darken", "lighten", "linear_dodge", "normal")
-CONTEXT = Context(Scope("t_bench", "dev"), "bench")
+from tests import bench
+from tests.bench.measure import Row
 
 
-def milliseconds(call: Callable[[], object], rounds: int) -> list[float]:
-    took = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        call()
-        took.append((time.perf_counter() - started) * 1000)
-    return took
-
-
-def composition(asset_id: str, seed: int) -> JSON:
-    """1920×1080: a photograph over a solid, a tint, a line of text. The seed makes it a new one."""
-    return {
-        "width": 1920,
-        "height": 1080,
-        "background_color": f"#{seed % 0xFFFFFF:06x}",
-        "layers": [
-            {"asset_id": asset_id, "width": 1920, "height": 1080, "fit": "cover"},
-            {"type": "solid", "color": "#ffb703", "blend_mode": "multiply", "opacity": 0.3},
-            {"type": "text", "text": "mattebox", "x": 80, "y": 80, "text_size": 120, "text_color": "#ffffff"},
-        ],
-    }
-
-
-def kernel(rounds: int) -> JSON:
-    """Eight RGBA layers of 1080p against a memcpy of the same bytes, alternating in one process; minima and medians."""
-    random = np.random.default_rng(1)
-    pixels = [random.integers(0, 256, (1080, 1920, 4), np.uint8) for _ in MIXED]
-    pixels[0][..., 3] = 255
-    layers = [
-        Layer(layer, mode=mode, opaque=index == 0)
-        for index, (layer, mode) in enumerate(zip(pixels, MIXED, strict=True))
+def topics(named: list[str]) -> list[str]:
+    """The topics that were named, else all."""
+    found = [
+        module.name for module in pkgutil.iter_modules(bench.__path__) if module.name not in ("__main__", "measure")
     ]
-    whole = np.concatenate(pixels)
-    copy = np.empty_like(whole)
-    composite(layers, 1920, 1080, threads=2)
-    ours, floor = [], []
-    for _ in range(rounds):
-        ours += milliseconds(lambda: composite(layers, 1920, 1080, threads=2), 1)
-        floor += milliseconds(lambda: np.copyto(copy, whole), 1)
-    return {
-        "ours_ms": min(ours),
-        "ours_median_ms": statistics.median(ours),
-        "memcpy_ms": min(floor),
-        "ratio": min(ours) / min(floor),
-    }
+    unknown = set(named) - set(found)
+    if unknown:
+        raise SystemExit(f"no topic {', '.join(sorted(unknown))}; the topics are {', '.join(found)}")
+    return [name for name in found if not named or name in named]
 
 
-def over_http(client: Client, photo: Path) -> JSON:
-    asset = client.upload(photo)["id"]
-    seeds = iter(range(int(time.time()), 2**31))
-
-    def cached() -> JSON:
-        return client.post("/image/render", {"composition": composition(asset, 0), "preset_id": "social_1080p"})
-
-    def uncached() -> JSON:
-        return client.post(
-            "/image/render", {"composition": composition(asset, next(seeds)), "preset_id": "social_1080p"}
-        )
-
-    uncached(), cached()
-    return {
-        "cached_ms": statistics.median(milliseconds(cached, 200)),
-        "uncached_ms": statistics.median(milliseconds(uncached, 15)),
-    }
-
-
-async def in_process(home: Path, photo: bytes) -> JSON:
-    runner = local_runner(Settings(mattebox_home=home))
-    receiving = runner.registry.receive(CONTEXT.scope, 1 << 30)
-    await receiving.write(photo)
-    asset = (await adopt(runner, CONTEXT, receiving, UploadFields())).id
-    seeds = iter(range(int(time.time()), 2**31))
-
-    async def measure(seed: Callable[[], int], rounds: int) -> float:
-        took = []
-        for _ in range(rounds):
-            started = time.perf_counter()
-            request = {"composition": composition(asset, seed()), "preset_id": "social_1080p"}
-            await runner.run("image_render", request, CONTEXT)
-            took.append((time.perf_counter() - started) * 1000)
-        return statistics.median(took)
-
-    await measure(lambda: 1, 1)
-    return {"cached_ms": await measure(lambda: 1, 200), "uncached_ms": await measure(lambda: next(seeds), 15)}
-
-
-def idle_memory() -> JSON:
-    """PSS in MB of every process of the application, by name. Linux."""
-    found: dict[str, float] = {}
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-    for line in listed.splitlines()[1:]:
-        pid, _, name = line.strip().partition(" ")
-        if not any(word in name for word in ("ray::", "raylet", "gcs_server", "deployments serve", "/ray/")):
-            continue
-        try:
-            pss = Path(f"/proc/{pid}/smaps_rollup").read_text().split("Pss:")[1].split()[0]
-        except (OSError, IndexError):
-            continue
-        label = (
-            name.split("mattebox:")[1]
-            if "mattebox:" in name
-            else name.split("::")[-1]
-            if "::" in name
-            else "ray and launcher"
-        )
-        found[label] = round(found.get(label, 0) + int(pss) / 1024, 1)
-    return found | {"all": round(sum(found.values()), 1)}
+def as_table(topic: str, rows: list[Row]) -> Table:
+    table = Table(title=topic, title_justify="left")
+    for heading in ("what", "figure", "goal", "against, and their figure over ours"):
+        table.add_column(heading)
+    for row in rows:
+        peers = ", ".join(f"{name} {value:.3g} ({value / row.figure:.2f})" for name, value in row.against.items())
+        goal = "" if row.at_most is None else f"{'met' if row.met else 'MISSED'}: {row.at_most:g}"
+        table.add_row(row.what, f"{row.figure:.3g} {row.unit}", goal, peers)
+    return table
 
 
 def main() -> None:
     home = Path(os.environ.get("MATTEBOX_HOME", Path.cwd() / "var")).absolute()
     home.mkdir(parents=True, exist_ok=True)
-    photo = home / "bench.png"
-    photograph("astronaut.png").resize((1920, 1920)).save(photo)
-    results: JSON = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "date": time.strftime("%Y-%m-%d"),
-        "composite 8 layers 1080p": kernel(9),
-        "1080p render in process": asyncio.run(in_process(home, photo.read_bytes())),
-    }
-    with service(home) as url:
-        time.sleep(5)
-        results["idle memory, MB PSS"] = idle_memory()
-        results["1080p render over HTTP"] = over_http(Client(url, "t_bench"), photo)
-    (home / "bench.json").write_text(json.dumps(results, indent=2))
-    json.dump(results, sys.stdout, indent=2)
-    print()
+    console = Console(width=150)
+    results = {}
+    for topic in topics(sys.argv[1:]):
+        rows = import_module(f"tests.bench.{topic}").run(home)
+        results[topic] = [asdict(row) | {"met": row.met} for row in rows]
+        console.print(as_table(topic, rows))
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    written = {"machine": machine, "date": time.strftime("%Y-%m-%d"), "topics": results}
+    (home / "bench.json").write_text(json.dumps(written, indent=2))
 
 
 if __name__ == "__main__":

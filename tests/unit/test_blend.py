@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from kernels.blend import ALIASES, LUMA, MODES, NUMBERS, canonical, source_over
+from kernels.blend import ALIASES, DISSOLVE, LUMA, MODES, NUMBERS, canonical, dissolve_hash, dissolved, source_over
 
+PUBLISHED = [mode for mode in MODES if mode != DISSOLVE]  # its pattern is ours
 THIS_ISSUE = ["normal", "multiply", "screen", "overlay", "darken", "lighten", "linear_dodge"]
 
 
@@ -20,7 +22,7 @@ def vectors(shared_data: Path) -> dict[str, list[list[list[float]]]]:
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-9)], ids=str)
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", PUBLISHED)
 def test_the_reference_gives_the_published_values(
     vectors: dict[str, list[list[list[float]]]], mode: str, dtype: torch.dtype, tolerance: float
 ) -> None:
@@ -32,7 +34,7 @@ def test_the_reference_gives_the_published_values(
 def test_the_table_has_every_mode_of_the_vectors_and_normal_is_the_first(
     vectors: dict[str, list[list[list[float]]]],
 ) -> None:
-    assert set(MODES) == set(vectors)
+    assert set(PUBLISHED) == set(vectors)
     assert set(THIS_ISSUE) <= set(MODES)
     assert NUMBERS["normal"] == 0
     assert list(NUMBERS.values()) == list(range(len(MODES)))
@@ -67,3 +69,25 @@ def test_what_is_transparent_changes_nothing() -> None:
 
 def test_the_luma_weights_add_up_to_one() -> None:
     assert sum(LUMA) == pytest.approx(1)
+
+
+def finalised(h: int) -> int:
+    """The finaliser of MurmurHash3's 32-bit form, in Python's integers."""
+    h = (h ^ (h >> 16)) * 0x85EBCA6B % 2**32
+    h = (h ^ (h >> 13)) * 0xC2B2AE35 % 2**32
+    return h ^ (h >> 16)
+
+
+@pytest.mark.parametrize(("x", "y", "seed"), [(0, 0, 0), (1, 0, 0), (0, 1, 0), (1919, 1079, 7), (5, 9, 2**32 - 1)])
+def test_the_pattern_of_dissolve_is_the_documented_hash(x: int, y: int, seed: int) -> None:
+    wanted = finalised(finalised((x * 0x9E3779B1 + y * 0x85EBCA77 + seed * 0xC2B2AE3D) % 2**32)) >> 20
+    assert dissolve_hash(*(np.uint64(v) for v in (x, y, seed))) == wanted
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.1, 0.5, 0.9, 1.0])
+def test_dissolve_shows_as_many_pixels_as_the_alpha_says_and_the_seed_moves_them(alpha: float) -> None:
+    plane = torch.full((200, 300, 1), alpha, dtype=torch.float64)
+    shown, others = (dissolved(plane, 0, 0, seed) for seed in (1, 2))
+    assert float(shown.mean()) == pytest.approx(alpha, abs=0.01)
+    assert (alpha in (0.0, 1.0)) == bool((shown == others).all())
+    torch.testing.assert_close(dissolved(plane[20:, 10:], 10, 20, 1), shown[20:, 10:])  # it hangs on the canvas

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
+from skimage import data
 
-from kernels.blur import Edge, gaussian, gaussian_reference
+from kernels.blur import Edge, gaussian, gaussian_reference, gaussian_rgba
 
-SIGMAS = [0.5, 1, 5, 11.9, 12, 13.7, 20, 40]
+SIGMAS = [0.5, 1, 5, 11.9, 12, 13.7, 20, 24, 40, 48, 100]
 
 
 def plane(seed: int = 0, shape: tuple[int, ...] = (150, 210)) -> np.ndarray:
@@ -33,6 +34,41 @@ def test_the_reference_is_the_gaussian_of_scipy(sigma: float, edge: Edge, mode: 
     expected = gaussian_filter(plane().astype(np.float64), sigma, mode=mode, truncate=6)
     got = gaussian_reference(torch.from_numpy(plane()).double(), sigma, edge=edge).numpy()
     np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def pictures() -> list[np.ndarray]:
+    """Hard-edged random rectangles, gratings at any phase, and a photograph: uint8 [h, w, 4]."""
+    rng = np.random.default_rng(5)
+    found = [data.astronaut()[100:300, 150:380]]
+    for _ in range(6):
+        picture = np.zeros((140, 170, 3), np.uint8)
+        for _ in range(12):
+            y, x = rng.integers(0, 140), rng.integers(0, 170)
+            picture[y : y + rng.integers(1, 90), x : x + rng.integers(1, 90)] = rng.integers(0, 2, 3) * 255
+        found.append(picture)
+    for period in (2, 3, 8, 17, 64):
+        columns = ((np.arange(180) + rng.integers(0, period)) % period < period / 2).astype(np.uint8) * 255
+        found.append(np.broadcast_to(columns[None, :, None], (130, 180, 3)))
+    return [np.dstack([p, rng.choice(np.array([0, 90, 255], np.uint8), p.shape[:2])]) for p in found]
+
+
+@pytest.mark.parametrize("edge", ["zero", "replicate"])
+@pytest.mark.parametrize("sigma", [12, 24, 30, 60])
+def test_a_picture_is_blurred_premultiplied_within_one_of_255(sigma: float, edge: Edge) -> None:
+    for picture in pictures():
+        planes = picture.astype(np.float64)
+        planes[..., :3] *= planes[..., 3:] / 255
+        mode = "constant" if edge == "zero" else "nearest"
+        expected = gaussian_filter(planes, sigma, mode=mode, truncate=6, axes=(0, 1))
+        got = gaussian_rgba(picture, sigma, edge=edge).astype(np.float64)
+        assert np.abs(got[..., 3] - expected[..., 3]).max() <= 1
+        assert np.abs(got[..., :3] * expected[..., 3:] / 255 - expected[..., :3]).max() <= 1
+
+
+@pytest.mark.parametrize("sigma", [5, 30])
+def test_bytes_do_not_follow_the_threads(sigma: float) -> None:
+    picture = pictures()[0]
+    assert gaussian_rgba(picture, sigma, threads=1).tobytes() == gaussian_rgba(picture, sigma, threads=2).tobytes()
 
 
 def test_channels_are_blurred_alike() -> None:

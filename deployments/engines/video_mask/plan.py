@@ -16,7 +16,7 @@ from deployments.operation import JSON, Context, Input, Need, Operation, Plan, W
 KIND = "mask"
 SUMMARY = "video_region_summary"
 BACKEND = "video_mask"
-BACKEND_VERSION = "1"
+BACKEND_VERSION = "2"
 
 
 def plan(request: VideoMaskRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
