@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from configs.settings import Settings
-    from deployments.operations import Runner
+    from deployments.runner import Runner
 
 
 STORED: Mapping[str, str] = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}

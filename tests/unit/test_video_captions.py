@@ -222,7 +222,7 @@ def test_weights_that_cannot_be_had_give_a_stub_that_says_so(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("env", "settings"), [("prod", {}), ("staging", {}), ("dev", {"allow_stubs": False})], ids=str)
 def test_no_stub_answers_where_it_must_not(env: str, settings: dict[str, Any]) -> None:
-    with pytest.raises(BackendUnavailable, match="weights of whisper-tiny.en cannot be had here; `make models`"):
+    with pytest.raises(BackendUnavailable, match=r"weights of whisper-tiny\.en cannot be had here; `make models`"):
         settle(planned(env=env), missing, Settings(**settings))
     with pytest.raises(BackendUnavailable):
         planned(Settings(**settings), env=env, backend="stub")
