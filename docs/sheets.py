@@ -16,7 +16,7 @@ from deployments.engines.image_core.parts import Effect, Filter
 from deployments.engines.image_core.place import Box, Placed
 from deployments.engines.image_core.shapes import Selection
 from kernels.adjustment_layers import recolor, recolored
-from kernels.blend import MODES
+from kernels.blend import DISSOLVE, MODES
 from kernels.composite import Layer
 from kernels.composite_tree import Node, composite_tree
 from kernels.filters import FILTERS, filtered
@@ -61,7 +61,8 @@ def _modes() -> Tiles:
     color = np.rint((1 - ramp) * (40, 90, 220) + ramp * (250, 150, 40)).astype(np.uint8)
     source = np.dstack([np.broadcast_to(color, (SIDE, SIDE, 3)), np.full((SIDE, SIDE), 255, np.uint8)])
     for name in MODES:
-        yield name, _stacked(Layer(scene()), Layer(np.ascontiguousarray(source), mode=name))
+        opacity = 0.5 if name == DISSOLVE else 1.0  # whole, it is normal
+        yield name, _stacked(Layer(scene()), Layer(np.ascontiguousarray(source), opacity=opacity, mode=name))
 
 
 ADJUSTED: tuple[JSON, ...] = (

@@ -151,21 +151,22 @@ class _Painting:
             return
         source, mode = here._source(node, view, inner)
         here._clip(node.clips, source, inner)
-        own = source[..., 3:].clone()
+        cover = source[..., 3:] * _mask(node, inner, canvas)
+        own = source[..., 3:] * strength
+        source[..., 3:] = painted = _scattered(own * node.fill, mode, node.layer, inner)
         if node.knockout != "none":
             ground = start[part] if node.knockout == "shallow" else here.ground
-            source[..., 3:] *= strength * node.fill
-            view.copy_(knocked_out(view, ground, source, own * _mask(node, inner, canvas), mode))
+            taken = _scattered(cover, mode, node.layer, inner)
+            view.copy_(knocked_out(view, ground, source, taken, mode))
         elif node.inside or (node.layer is not None and node.fill < 1 and mode in SPECIAL_FILLS):
-            view.copy_(between(view, here._with_effects(node, view, source, mode, inner), own * strength))
+            shown = _scattered(own, mode, node.layer, inner)
+            source[..., 3:] = painted if mode == DISSOLVE else node.fill
+            view.copy_(between(view, here._with_effects(node, view, source, mode, inner), shown))
+            painted = shown if node.inside else painted
         else:
-            source[..., 3:] *= strength * node.fill
-            if mode == DISSOLVE:
-                seed = 0 if node.layer is None else node.layer.seed
-                source[..., 3:] = dissolved(source[..., 3:], inner[0], inner[1], seed)
             view.copy_(source_over(view, source, mode))
         if seen is not None:
-            seen += own * strength * (1 if node.inside else node.fill) * (1 - seen)
+            seen += painted * (1 - seen)
 
     def _clip(self, clips: Sequence[Node], source: Tensor, box: Box) -> None:
         """Atop: the colours composite as on an opaque backdrop, the alpha stays."""
@@ -182,23 +183,22 @@ class _Painting:
         after = cat_last(color.to_linear(after) if self.linear else after, torch.ones_like(view[..., 3:]))
         self._clip(node.clips, after, box)
         blended = MODES[canonical(node.mode)].reference(before, after[..., :3]).clamp(0, 1)
-        view[..., :3] = before + strength * node.fill * (blended - before)
+        share = (strength * node.fill).expand_as(view[..., 3:])
+        view[..., :3] = before + _scattered(share, node.mode, None, box) * (blended - before)
 
     def _with_effects(self, node: Node, view: Tensor, source: Tensor, mode: str, box: Box) -> Tensor:
-        """What the node's shape shows where it is whole: pixels at their fill, then the effects."""
-        solid = cat_last(source[..., :3], torch.ones_like(source[..., 3:]))
+        """What the node's shape shows where it is whole: pixels at their fill (the source's alpha), then the effects."""
         if node.layer is not None and node.fill < 1 and mode in SPECIAL_FILLS:
-            full = filled(view, solid, mode, node.fill)
+            full = filled(view, cat_last(source[..., :3], torch.ones_like(source[..., 3:])), mode, node.fill)
         else:
-            solid[..., 3:] = node.fill
-            full = source_over(view, solid, mode)
+            full = source_over(view, source, mode)
         for effect in node.inside:
             touched = _touched(effect, box)
             if touched is None:
                 continue
             part = np.s_[touched[1] - box[1] : touched[3] - box[1], touched[0] - box[0] : touched[2] - box[0]]
             pixels = self._pixels(effect, touched, view.dtype)
-            pixels[..., 3:] *= effect.opacity
+            pixels[..., 3:] = _scattered(pixels[..., 3:] * effect.opacity, effect.mode, effect, touched)
             full[part] = source_over(full[part], pixels, effect.mode)
         return full
 
@@ -224,6 +224,11 @@ class _Painting:
         if self.linear:
             pixels[..., :3] = color.to_linear(pixels[..., :3])
         return pixels
+
+
+def _scattered(alpha: Tensor, mode: str, layer: Layer | None, box: Box) -> Tensor:
+    """What is left of the final alphas [h, w, 1] of a source: whole pixels in mode dissolve, else all."""
+    return dissolved(alpha, box[0], box[1], 0 if layer is None else layer.seed) if mode == DISSOLVE else alpha
 
 
 def _touched(layer: Layer, box: Box) -> Box | None:

@@ -125,7 +125,7 @@ def layer_of(case: Path, layer: dict[str, Any], canvas: list[int], bench: Bench)
         "opacity": layer["opacity"],
         "fill_opacity": layer["fill_opacity"],
         "clip_to_below": layer["clipping"],
-        "blend_mode": known(layer["blend_mode"]),
+        "blend_mode": layer["blend_mode"],
     }
     if "mask" in layer:
         body["mask_artifact_id"] = bench.keep(mask_of(case, layer, canvas))
@@ -168,17 +168,12 @@ MODES = {
 POSITIONS = {"OutF": "outside", "InsF": "inside", "CtrF": "center"}
 
 
-def known(mode: str) -> str:
-    """Dissolve is normal where a layer is opaque, and Photoshop's pattern elsewhere is its own."""
-    return "normal" if mode == "dissolve" else mode
-
-
 def effect_of(effect: dict[str, Any]) -> dict[str, Any]:
     """Photoshop's descriptor as a request's effect."""
     given = effect["descriptor"]
     mode = MODES.get(given["Md"], re.sub("([A-Z])", r"_\1", given["Md"]).lower())
     color = "#" + "".join(f"{round(given['Clr'][name]):02x}" for name in ("Rd", "Grn", "Bl"))
-    body = {"type": effect["kind"], "color": color, "opacity": given["Opct"] / 100, "blend_mode": known(mode)}
+    body = {"type": effect["kind"], "color": color, "opacity": given["Opct"] / 100, "blend_mode": mode}
     if effect["kind"] == "stroke":
         body |= {"size": given["Sz"], "position": POSITIONS[given["Styl"]]}
     return body
