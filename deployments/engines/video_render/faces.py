@@ -83,7 +83,7 @@ class Tracks:
         self._open: list[Track] = []
         for row in sorted(body["tracks"], key=lambda row: int(row["track_id"])):
             boxes = sorted((int(box[0]), tuple(map(float, box[1:5]))) for box in row["boxes"])
-            if row["region"] != "face" or not boxes:
+            if row.get("region", "face") != "face" or not boxes:
                 continue
             kept = [(pts, box) for pts, box in boxes if box[2] > 0 and box[3] > 0]
             track = Track(int(row["track_id"]), [p for p, _ in kept], [b for _, b in kept])  # type: ignore[misc]
