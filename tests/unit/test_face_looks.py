@@ -14,8 +14,9 @@ import pytest
 
 from deployments.engines.video_anonymise.plan import grade_of
 from deployments.engines.video_render import frames
+from deployments.engines.video_render.cut import cut
 from deployments.engines.video_render.faces import LOOKS, Painter, Tracks
-from deployments.engines.video_render.film import Film
+from deployments.engines.video_render.film import Film, Stage
 from deployments.engines.video_render.models import FaceBlur, Style
 from deployments.inputs import StoredInputs
 from deployments.operation import JSON
@@ -211,9 +212,11 @@ def rendered(shop: Shop, path: Path, pictures: list[Planes], boxes: list[Box], *
     plan = shop.plan(timeline(asset.id, face_blur(summary.id, **params)) | {"proof": "off"})
     scratch = path.with_suffix("")
     scratch.mkdir()
-    film = Film(plan, StoredInputs(shop.registry, plan, scratch), tools_for(shop, scratch))
+    inputs = StoredInputs(shop.registry, plan, scratch)
+    (segment,) = cut(plan, inputs)
+    film = Film(segment, Stage.of(inputs, tools_for(shop, scratch)))
     made = []
-    for picture in film.scene().pictures():
+    for picture in film.pictures():
         y, u, v = (plane.copy() for plane in frames.planes(picture.frame()))
         made.append((y, u, v))
     return made
