@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests import bench
-from tests.bench.measure import Row
+from tests.bench.measure import Row, ratio
 
 
 def topics(named: list[str]) -> list[str]:
@@ -38,7 +38,7 @@ def as_table(topic: str, rows: list[Row]) -> Table:
     for heading in ("what", "figure", "goal", "against, and their figure over ours"):
         table.add_column(heading)
     for row in rows:
-        peers = ", ".join(f"{name} {value:.3g} ({value / row.figure:.2f})" for name, value in row.against.items())
+        peers = ", ".join(f"{name} {value:.3g} ({ratio(value, row.figure):.2f})" for name, value in row.against.items())
         goal = "" if row.at_most is None else f"{'met' if row.met else 'MISSED'}: {row.at_most:g}"
         table.add_row(row.what, f"{row.figure:.3g} {row.unit}", goal, peers)
     return table
