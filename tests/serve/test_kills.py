@@ -319,7 +319,9 @@ class Load:
 
 
 @pytest.mark.parametrize("kills", [10, 100])
-def test_random_kills_under_load_leave_a_whole_store(service: Service, clip: str, kills: int) -> None:
+def test_random_kills_under_load_leave_a_whole_store(
+    service: Service, clip: str, kills: int, record_property: Callable[[str, object], None]
+) -> None:
     load, chance = Load(service, clip), random.Random(kills)
     load.allowed_s = patience(2 * BACK_S)
     threads = [threading.Thread(target=load.run, args=(seed,)) for seed in range(4)]
@@ -348,7 +350,9 @@ def test_random_kills_under_load_leave_a_whole_store(service: Service, clip: str
     )
     said = f"{kills} kills in {time.monotonic() - began:.0f} s {dict(done)}; answers {dict(load.answers)}; "
     said += f"the longest took {load.longest_s:.1f} s; good again after the Gateway died: "
-    print(said + ", ".join(f"{seconds:.1f}" for seconds in load.outages), fsck.stdout, sep="\n")
+    said += ", ".join(f"{seconds:.1f}" for seconds in load.outages)
+    print(said, fsck.stdout, sep="\n")
+    record_property("kills", said)  # `--junitxml` shows it
     assert not any(thread.is_alive() for thread in threads)
     assert fsck.returncode == 0, fsck.stdout + fsck.stderr
     assert broken_records(store(service)) == []
