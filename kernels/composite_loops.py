@@ -85,9 +85,9 @@ def _quotient(pixel, a, ab, planes, x):
     dr, dg, db = max(divisor(r), LEAST), max(divisor(g), LEAST), max(divisor(b), LEAST)
     q = ONE / (dr * dg * db)  # one division for three: 1/dr is dg*db of it
     pr, pg, pb = planes[x], planes[TILE + x], planes[2 * TILE + x]
-    planes[x] = r * fresh + pr * rest + formula(min(pr * a, t), r, t, q * (dg * db))
-    planes[TILE + x] = g * fresh + pg * rest + formula(min(pg * a, t), g, t, q * (dr * db))
-    planes[2 * TILE + x] = b * fresh + pb * rest + formula(min(pb * a, t), b, t, q * (dr * dg))
+    planes[x] = r * fresh + pr * rest + formula(pr * a, r, t, q * (dg * db))
+    planes[TILE + x] = g * fresh + pg * rest + formula(pg * a, g, t, q * (dr * db))
+    planes[2 * TILE + x] = b * fresh + pb * rest + formula(pb * a, b, t, q * (dr * dg))
 
 
 def _colors(pixel, a, ab, planes, x):
