@@ -312,7 +312,8 @@ def as_app_error(error: BaseException, body: Any = None) -> AppError:
     for kind, ours in FOREIGN.items():
         if isinstance(error, kind):
             count = getattr(error, "count", None)
-            return ours(str(error), field=getattr(error, "field", None), **({} if count is None else {"count": count}))
+            said = getattr(error, "told", str(error))
+            return ours(said, field=getattr(error, "field", None), **({} if count is None else {"count": count}))
     return Internal("something went wrong on our side; the request id finds it in the logs")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from artifacts import Asset, Record, Registry, Scope
+from artifacts.errors import NotFound
 from deployments.operation import Input, Plan, Source
 
 
@@ -19,6 +20,7 @@ class StoredSource:
         )
         self.id, self.role = item.id, item.role
         self.kind, self.media_type, self.sha256, self.meta = found.kind, found.media_type, found.sha256, found.meta
+        self._registry, self._scope, self._scratch = registry, scope, scratch
         self._store = registry.store
         self._key = registry.key(scope, found)
         self._copy = scratch / f"{item.id}.{self._key.rpartition('.')[2]}"
@@ -36,6 +38,12 @@ class StoredSource:
 
     def json(self) -> Any:
         return json.loads(self.read())
+
+    def beside(self, id: str) -> Source:
+        side = self._registry.artifact(self._scope, id)
+        if side.main != self.id:
+            raise NotFound
+        return StoredSource(self._registry, self._scope, Input(id, side.kind), self._scratch)
 
 
 class StoredInputs:

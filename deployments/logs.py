@@ -12,7 +12,7 @@ from typing import Any
 
 from configs.settings import Settings
 
-TOLD = ("request_id", "tenant", "operation", "status", "seconds")
+TOLD = ("request_id", "tenant", "operation", "job", "why", "status", "seconds")
 FRAMES = 6
 """Innermost frames of a fault that are told."""
 

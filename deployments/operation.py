@@ -146,6 +146,13 @@ class Source(Protocol):
 
     def json(self) -> Any: ...
 
+    def beside(self, id: str) -> Source:
+        """A side artifact that was made beside this input: it goes with it, and is no input of its own.
+
+        NotFound where it is none of them.
+        """
+        ...
+
 
 class Inputs(Protocol):
     """The inputs of a plan, by role or by id."""

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from configs.settings import Settings
-    from deployments.operations import Runner
+    from deployments.runner import Runner
+
+
+STORED: Mapping[str, str] = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+"""Headers of stored content: a browser neither guesses its type nor runs what is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +92,4 @@ async def artifact(call: Call, kind: str) -> Record:
     return record
 
 
-__all__ = ["AsyncIterator", "Call", "Reply", "Route", "artifact"]
+__all__ = ["STORED", "AsyncIterator", "Call", "Reply", "Route", "artifact"]

@@ -29,6 +29,14 @@ class WeightsMissing(LookupError):
         lines = "".join(f"\n  {source}: {why}" for source, why in self.tried)
         super().__init__(f"the weights of {name} cannot be had; tried:{lines or ' nothing, no source is listed'}")
 
+    @property
+    def told(self) -> str:
+        """What a client may see of it: the sources are folders of this machine and addresses that it asks."""
+        return (
+            f"the weights of {self.name} cannot be had here; `make models` fetches them, or says what it tried and why "
+            "each source failed"
+        )
+
     def __reduce__(self) -> tuple[Any, ...]:  # Ray pickles errors; the default would pass the message as `name`
         return type(self), (self.name, self.tried)
 

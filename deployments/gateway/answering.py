@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from deployments import metrics
 from deployments.errors import Internal, as_app_error, envelope
 from deployments.gateway.exchange import Exchange
-from deployments.route import Call, Reply
+from deployments.route import STORED, Call, Reply
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def failed(error: BaseException, request_id: str) -> Response:
 def content(call: Call, id: str) -> Reply:
     """An artifact's bytes, for an operation that answers them."""
     record = call.registry.artifact(call.context.scope, id)
-    headers = {"ETag": f'"{record.sha256}"', "X-Artifact-Id": record.id, "X-Content-Type-Options": "nosniff"}
+    headers = {"ETag": f'"{record.sha256}"', "X-Artifact-Id": record.id, **STORED}
     return Reply(call.registry.read(call.context.scope, record), media_type=record.media_type, headers=headers)
 
 

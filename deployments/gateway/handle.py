@@ -18,7 +18,8 @@ from deployments.jobs.runs import Joined
 from deployments.media.receive import UploadFields, adopt, asset_json
 from deployments.media.register import RegisterFields, RegisterKey, Registration
 from deployments.operation import JSON, Context, Operation
-from deployments.operations import OPERATIONS, Runner
+from deployments.operations import OPERATIONS
+from deployments.runner import Runner
 
 Method = Callable[..., Awaitable[Any]]
 Said = Mapping[str, str] | None

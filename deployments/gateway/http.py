@@ -33,8 +33,8 @@ from deployments.jobs.routes import ROUTES as JOBS
 from deployments.jobs.routes import respond
 from deployments.media.routes import ROUTES as MEDIA
 from deployments.operation import JSON, Operation
-from deployments.operations import Runner
 from deployments.route import Call, Reply, Route
+from deployments.runner import Runner
 from deployments.timeline.routes import ROUTES as TIMELINE
 
 ROUTES: tuple[Route, ...] = (*MEDIA, *TIMELINE, *CAPTIONS, *REGIONS, *VISUAL_META, *MASKS, *IMAGES, *JOBS)

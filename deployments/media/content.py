@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from artifacts import Asset, Record
 from deployments.errors import RangeNotSatisfiable
 from deployments.media.query import flag
-from deployments.route import Call, Reply
+from deployments.route import STORED, Call, Reply
 
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 INLINE = (
@@ -43,8 +43,7 @@ async def get_content(call: Call) -> Reply:
         "ETag": f'"{item.sha256}"',
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, max-age=31536000, immutable",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox",
+        **STORED,
         "Content-Disposition": "inline" if inline else f'attachment; filename="{id}"',
     }
     if _known(asked.get("if-none-match"), item.sha256):

@@ -15,8 +15,8 @@ from deployments.errors import InvalidRequest, PayloadTooLarge, RemoteFetchOff, 
 from deployments.media.multipart import read_multipart
 from deployments.media.sniff import sniff
 from deployments.operation import JSON, Context
-from deployments.operations import Runner
 from deployments.route import Call, Reply
+from deployments.runner import Runner
 
 MOST_TAGS = 64
 LONGEST_TAG = 128

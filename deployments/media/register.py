@@ -20,8 +20,8 @@ from deployments.media.multipart import read_multipart
 from deployments.media.receive import single
 from deployments.media.sniff import HEAD, sniff
 from deployments.operation import JSON, Context
-from deployments.operations import Runner
 from deployments.route import Call, Reply
+from deployments.runner import Runner
 
 MAX_JSON_BYTES = 32 << 20
 """Largest JSON artifact, which is parsed whole."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from artifacts import Registry, Store
 from configs.settings import Settings
 from deployments.dispatch import LocalDispatch
-from deployments.operations import OPERATIONS, Runner
+from deployments.operations import OPERATIONS
 from deployments.replicas.faces import FacesHost
 from deployments.replicas.host import Host
+from deployments.runner import Runner
 
 
 def local_runner(settings: Settings, registry: Registry | None = None) -> Runner:

@@ -23,13 +23,14 @@ from deployments.gateway.handle import HandleFace
 from deployments.gateway.http import build_http
 from deployments.logs import configure
 from deployments.operation import JSON, Plan, Report
-from deployments.operations import OPERATIONS, Runner
+from deployments.operations import OPERATIONS
 from deployments.replicas.detecting import PLAN, Detecting, Suspect, began
 from deployments.replicas.faces import FacesHost
 from deployments.replicas.host import Done, Host
 from deployments.replicas.meters import Meters
 from deployments.replicas.threads import pin
 from deployments.replicas.turns import Turns
+from deployments.runner import Runner
 
 if TYPE_CHECKING:
     import numpy as np

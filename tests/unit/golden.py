@@ -24,8 +24,8 @@ from artifacts import Registry, Scope, Store
 from configs.settings import Settings
 from deployments.media.receive import UploadFields, adopt
 from deployments.operation import Context
-from deployments.operations import Runner
 from deployments.replicas.local import local_runner
+from deployments.runner import Runner
 
 JSON = dict[str, Any]
 FILE = Path(__file__).with_name("golden.json")

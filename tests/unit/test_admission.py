@@ -15,8 +15,8 @@ from deployments.errors import Busy
 from deployments.gateway.admission import Admission
 from deployments.gateway.handle import HandleFace
 from deployments.gateway.http import build_http
-from deployments.operations import Runner
 from deployments.replicas.local import local_runner
+from deployments.runner import Runner
 from deployments.waiting import following
 
 LIMIT = 3

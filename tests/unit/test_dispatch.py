@@ -10,14 +10,15 @@ import pytest
 
 from artifacts import Registry, Scope, Store
 from configs.settings import Settings
-from deployments import crashes
+from deployments import crashes, repetition
 from deployments import dispatch as loss
 from deployments.dispatch import LocalDispatch, back, call_again, lost
 from deployments.errors import InputCrashedWorker, InvalidRequest, WorkerLost, from_wire, to_wire
 from deployments.operation import Context, Report
-from deployments.operations import MOST_DEATHS, Runner
+from deployments.repetition import MOST_DEATHS
 from deployments.replicas.detecting import PART, PLAN, Detecting, Suspect, began
 from deployments.replicas.host import Host
+from deployments.runner import Runner
 from tests.unit import toy_work
 from tests.unit.test_runner import TOYS, Letters, plan_letters
 
@@ -204,7 +205,7 @@ async def test_a_job_whose_worker_died_at_two_places_is_not_accused(
 ) -> None:
     """As the render replica may be killed twice during one long render."""
     places = iter([0.2, 0.5, 0.8])
-    monkeypatch.setattr(runner, "_place", lambda scope, report: next(places))
+    monkeypatch.setattr(repetition, "_place", lambda registry, scope, report: next(places))
     losing(runner).fates = [lost("Toy"), lost("Toy"), lost("Toy")]
     operation = TOYS["letters"]
     plan = plan_letters(Letters(), CONTEXT, runner.registry, runner.settings)
@@ -216,7 +217,7 @@ async def test_a_job_whose_worker_died_twice_at_one_place_is_accused(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     places = iter([0.2, 0.6, 0.21])
-    monkeypatch.setattr(runner, "_place", lambda scope, report: next(places))
+    monkeypatch.setattr(repetition, "_place", lambda registry, scope, report: next(places))
     losing(runner).fates = [lost("Toy")] * 3
     plan = plan_letters(Letters(), CONTEXT, runner.registry, runner.settings)
     with pytest.raises(InputCrashedWorker):
@@ -224,7 +225,7 @@ async def test_a_job_whose_worker_died_twice_at_one_place_is_accused(
 
 
 async def test_a_job_gives_up_in_the_end(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_place", lambda scope, report: 0.0)
+    monkeypatch.setattr(repetition, "_place", lambda registry, scope, report: 0.0)
     losing(runner).fates, losing(runner).began = [lost("Toy")] * MOST_DEATHS, False
     plan = plan_letters(Letters(), CONTEXT, runner.registry, runner.settings)
     with pytest.raises(WorkerLost):

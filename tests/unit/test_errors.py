@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 import artifacts.errors
+from configs.models import WeightsMissing
 from deployments import errors
 from deployments.errors import CODES, FOREIGN, AppError, InvalidRequest, as_app_error, envelope, from_wire, to_wire
 
@@ -54,6 +55,17 @@ def test_a_validation_error_names_the_json_path_without_union_members() -> None:
     error = as_app_error(caught.value, body)
     assert isinstance(error, InvalidRequest)
     assert error.details["field"] == "layers[1].opacity"
+
+
+def test_missing_weights_are_told_without_the_places_that_were_searched() -> None:
+    missing = WeightsMissing("yunet", [("MODELS_PATH /srv/models", "has no yunet.onnx"), ("cache /var/x", "is full")])
+    assert "/srv/models" in str(missing)  # what an operator reads
+    said = envelope(as_app_error(missing), "r1")["error"]
+    assert said["code"] == "backend_unavailable"
+    assert "yunet" in said["message"]
+    assert "make models" in said["message"]
+    assert "/srv" not in str(said)
+    assert "/var" not in str(said)
 
 
 def test_a_fault_of_ours_tells_nothing_of_itself() -> None:

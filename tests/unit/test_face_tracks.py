@@ -103,6 +103,10 @@ def test_edited_tracks_stand_in_for_the_summarys_own(shop: Shop, video: Asset) -
     with pytest.raises(AppError, match="give a face_tracks") as refused:
         run(shop, "video_anonymise", **(said | {"tracks_artifact_id": summary.id}))
     assert refused.value.details["field"] == "tracks_artifact_id"
+    broken = shop.artifact("face_tracks", "application/json", b'{"tracks": [{"boxes": []}]}', about, video.id)
+    with pytest.raises(AppError, match="cannot be read: time_base") as refused:
+        run(shop, "video_anonymise", **(said | {"tracks_artifact_id": broken.id}))
+    assert refused.value.status == 400
 
 
 def test_a_summary_of_another_video_and_one_without_masks_are_refused(shop: Shop, video: Asset) -> None:

@@ -101,6 +101,7 @@ async def test_a_wrong_upload_leaves_nothing(face: HandleFace) -> None:
         ({}, ("invalid_request", "data")),
         ({"data": "text"}, ("invalid_request", "data")),
         ({"data": bytes(10_001)}, ("payload_too_large", "data")),
+        ({"data": bytes(10_000)}, ("unsupported_media", None)),
         ({"data": b"text"}, ("unsupported_media", None)),
         ({"data": png(), "more": 1}, ("invalid_request", "more")),
     ):

@@ -128,11 +128,23 @@ async def test_upload_look_up_and_content(http: httpx.AsyncClient) -> None:
     assert content.headers["content-security-policy"] == "sandbox"
 
 
-async def test_uploads_are_capped_sniffed_and_probed(http: httpx.AsyncClient) -> None:
-    assert said(await upload(http, b"\x89PNG" + b"x" * 100_000)) == (413, "payload_too_large")
+async def test_uploads_are_capped_at_the_byte(http: httpx.AsyncClient) -> None:
+    assert said(await upload(http, b"x" * 100_000)) == (415, "unsupported_media")
+    assert said(await upload(http, b"x" * 100_001)) == (413, "payload_too_large")
+
+
+async def test_uploads_are_sniffed_and_probed(http: httpx.AsyncClient) -> None:
     assert said(await upload(http, b"plain text")) == (415, "unsupported_media")
     assert said(await upload(http, png()[:40])) == (422, "undecodable_media")
     assert said(await upload(http, b"")) == (415, "unsupported_media")
+
+
+async def test_bytes_that_an_operation_answers_are_guarded_like_stored_ones(http: httpx.AsyncClient) -> None:
+    layer = {"type": "solid", "color": "#102030"}
+    shown = await http.post("/image/preview", json={"composition": {"width": 8, "height": 8, "layers": [layer]}})
+    assert (shown.status_code, shown.headers["content-type"][:6]) == (200, "image/")
+    assert shown.headers["x-content-type-options"] == "nosniff"
+    assert shown.headers["content-security-policy"] == "sandbox"
 
 
 async def test_a_refused_upload_leaves_nothing(http: httpx.AsyncClient, registry: Registry) -> None:

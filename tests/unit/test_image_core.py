@@ -27,8 +27,8 @@ from deployments.engines.image_core.output import EXTENSIONS, filename
 from deployments.engines.image_core.plan import OPERATIONS, plan_preview
 from deployments.errors import InvalidRequest, UndecodableMedia, UnknownPreset, as_app_error
 from deployments.operation import Stopped
-from deployments.operations import Runner
 from deployments.replicas.host import Host
+from deployments.runner import Runner
 from tests.unit.image_bench import CONTEXT, Bench, Stored, pixels_of, png
 
 TRIANGLE = {"type": "polygon", "points": [[2, 2], [18, 4], [6, 17]]}

@@ -19,9 +19,9 @@ from deployments.jobs.board import in_turn
 from deployments.jobs.marks import Mark
 from deployments.jobs.runs import Joined
 from deployments.operation import JSON, Context, Input, Need, Plan, Warning
-from deployments.operations import Runner
 from deployments.replicas import progress
 from deployments.replicas.host import Host
+from deployments.runner import Runner
 from tests.unit import toy_work
 from tests.unit.test_jobs import ASYNC, CONTEXT, SCOPE, TOYS, started
 

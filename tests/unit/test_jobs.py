@@ -22,9 +22,9 @@ from deployments.jobs.job import Order
 from deployments.jobs.routes import prefers_async
 from deployments.jobs.runs import Joined
 from deployments.operation import JSON, Context, Need, Operation, Plan, Report
-from deployments.operations import Runner
 from deployments.replicas import progress
 from deployments.replicas.host import Host
+from deployments.runner import Runner
 from tests.unit import toy_work
 from tests.unit.test_runner import Letters, act_note, answer
 

@@ -68,6 +68,16 @@ async def test_lines_are_json_with_request_tenant_and_operation(
 
 
 @pytest.mark.usefixtures("restored")
+def test_a_line_about_a_job_names_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configure(Settings(mattebox_home=tmp_path))
+    about = {"job": "job_aaaaaaaa", "why": "ConnectTimeout", "url": "https://told.to.nobody/?secret"}
+    logging.getLogger("deployments.jobs").info("a webhook was not delivered", extra={"about": about})
+    line = json.loads(capsys.readouterr().err)
+    assert (line["job"], line["why"]) == ("job_aaaaaaaa", "ConnectTimeout")
+    assert "url" not in line
+
+
+@pytest.mark.usefixtures("restored")
 @pytest.mark.parametrize("form", ["json", "text"])
 async def test_no_path_reaches_a_line_at_info_and_a_trace_does_at_debug(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, form: str

@@ -17,8 +17,9 @@ from deployments.engines.video_render.notes import Notes
 from deployments.engines.video_render.searcher import choice
 from deployments.errors import ResidualFaces
 from deployments.operation import JSON
-from deployments.operations import OPERATIONS, Runner
+from deployments.operations import OPERATIONS
 from deployments.replicas.host import Host
+from deployments.runner import Runner
 from tests.unit.test_video_render import CONTEXT, SCOPE, Shop, face_blur, shop, speakers, timeline, truth
 
 __all__ = ["shop", "speakers", "truth"]

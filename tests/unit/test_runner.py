@@ -16,8 +16,8 @@ from deployments.body import Body
 from deployments.dispatch import LocalDispatch
 from deployments.errors import InvalidRequest, NotFound
 from deployments.operation import JSON, Context, Need, Operation, Plan
-from deployments.operations import Runner
 from deployments.replicas.host import Host
+from deployments.runner import Runner
 from tests.unit import toy_work
 
 CONTEXT = Context(Scope("t_acme", "dev"), "r1")

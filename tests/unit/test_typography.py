@@ -15,8 +15,8 @@ from configs.settings import Settings
 from deployments.dispatch import LocalDispatch
 from deployments.engines.typography_core.plan import OPERATION
 from deployments.errors import AppError
-from deployments.operations import Runner
 from deployments.replicas.host import Host
+from deployments.runner import Runner
 from tests.unit.image_bench import CONTEXT, pixels_of
 
 LOREM = "The quick brown fox jumps over the lazy dog and then runs on to the next line"

@@ -14,8 +14,8 @@ from configs.settings import Settings
 from deployments.dispatch import LocalDispatch
 from deployments.engines.vector_core.plan import OPERATIONS
 from deployments.errors import AppError
-from deployments.operations import Runner
 from deployments.replicas.host import Host
+from deployments.runner import Runner
 from tests.unit.image_bench import CONTEXT, pixels_of
 
 

@@ -204,7 +204,7 @@ def test_the_light_rooms_reach_no_heavy_library() -> None:
 
 
 def missing(name: str) -> Path:
-    raise WeightsMissing(name, [("cache", "has none")])
+    raise WeightsMissing(name, [("cache /srv/models", "has none")])
 
 
 def test_weights_that_cannot_be_had_give_a_stub_that_says_so(tmp_path: Path) -> None:
@@ -215,12 +215,14 @@ def test_weights_that_cannot_be_had_give_a_stub_that_says_so(tmp_path: Path) -> 
     assert output.meta["stub"] is True
     assert output.meta["stub_reason"] == "weights_missing"
     assert transcript(output).meta["stub"] is True
+    assert "whisper-base" in made.warnings[-1].message
+    assert "/srv" not in made.warnings[-1].message
     assert len(transcript(output).cues) == 1
 
 
 @pytest.mark.parametrize(("env", "settings"), [("prod", {}), ("staging", {}), ("dev", {"allow_stubs": False})], ids=str)
 def test_no_stub_answers_where_it_must_not(env: str, settings: dict[str, Any]) -> None:
-    with pytest.raises(BackendUnavailable, match="has none"):
+    with pytest.raises(BackendUnavailable, match=r"weights of whisper-tiny\.en cannot be had here; `make models`"):
         settle(planned(env=env), missing, Settings(**settings))
     with pytest.raises(BackendUnavailable):
         planned(Settings(**settings), env=env, backend="stub")

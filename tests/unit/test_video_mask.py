@@ -185,6 +185,48 @@ async def test_an_older_summary_is_united_from_its_masks(
     assert {"id": mask, "role": "region_mask"} in said["inputs"]
 
 
+@pytest.mark.parametrize("region", ["eyes", "mouth", "teeth", "skin", "background"])
+async def test_regions_other_than_faces_are_read_from_their_own_masks(
+    region: str, http: httpx.AsyncClient, asset: str
+) -> None:
+    """United pixel for pixel, whether the summary was there or is made first; its own masks are no further inputs."""
+    first = await made(http, asset_id=asset, regions=[region])
+    id = first["meta"]["source"]["summary_artifact_id"]
+    entries = (await http.get(f"/video/regions/{id}")).json()["summary"]["entries"]
+    assert {entry["region"] for entry in entries} == {region}
+    wanted = np.maximum.reduce([await pixels(http, entry["mask_artifact_id"]) for entry in entries])
+    got = await pixels(http, first["artifact_id"])
+    assert np.array_equal(got, wanted)
+    if region in ("eyes", "skin", "background"):  # the ellipse in the box is another shape
+        left, top, width, height = np.array(entries[0]["box"]) * [640, 360, 640, 360]
+        y, x = np.mgrid[0:360, 0:640] + 0.5
+        ellipse = np.hypot((x - left - width / 2) / width, (y - top - height / 2) / height) < 0.5
+        assert ((got >= 128) != ellipse).sum() > 0.05 * ellipse.sum()
+    again = await made(http, asset_id=asset, regions={"include_regions": [region], "summary_id": id})
+    assert np.array_equal(await pixels(http, again["artifact_id"]), wanted)
+    assert [item["role"] for item in again["inputs"]] == ["asset", "summary"]
+
+
+async def test_a_region_of_a_foreign_summary_brings_its_mask_along(
+    http: httpx.AsyncClient, registry: Registry, asset: str
+) -> None:
+    mask = await drawn(http, *SIZE)
+    eyes = entry(0, [0.1, 0.1, 0.2, 0.2]) | {"region": "eyes", "mask_artifact_id": mask}
+    record = summary(registry, asset, [eyes], include_regions=["eyes"])
+    wanted = {"include_regions": ["eyes"], "summary_id": record.id}
+    said = await made(http, asset_id=asset, regions=wanted)
+    assert np.array_equal(await pixels(http, said["artifact_id"]), await pixels(http, mask))
+    assert {"id": mask, "role": "region_mask"} in said["inputs"]
+    without = {key: value for key, value in eyes.items() if key != "mask_artifact_id"}
+    gone = eyes | {"mask_artifact_id": "mask_bbbbbbbb"}
+    for wrong, code in ((without, 409), (gone, 409), (eyes | {"mask_artifact_id": record.id}, 400)):
+        other = summary(registry, asset, [wrong], include_regions=["eyes"])
+        refused = await http.post(
+            "/video/masks", json={"asset_id": asset, "regions": wanted | {"summary_id": other.id}}
+        )
+        assert error(refused)[::2] == (code, "regions.summary_id")
+
+
 async def test_regions_without_a_summary_are_found_first_and_a_stubs_are_flagged(
     http: httpx.AsyncClient, registry: Registry, asset: str
 ) -> None:

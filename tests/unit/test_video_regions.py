@@ -180,6 +180,36 @@ def test_every_artifact_has_the_meta_of_its_kind(face_clip: Output) -> None:
     assert "stub" not in face_clip.meta
 
 
+def test_each_track_has_a_picture_of_the_face_where_it_was_seen_best(face_clip: Output, shared_data: Path) -> None:
+    """Against the frame that it names, cut by the track's own box there; a face is found in it again."""
+    pictures = sides(face_clip, "thumbnail")
+    tracks = json.loads(sides(face_clip, "face_tracks")["face_tracks"].data)["tracks"]
+    overview = json.loads(face_clip.data)["tracks"]  # type: ignore[arg-type]
+    assert [row["thumbnail_artifact_id"] for row in overview] == [
+        make_id("thumbnail", f"thumbnail/{row['track_id']}") for row in overview
+    ]
+    with av.open(str(shared_data / "media" / "face_clip.mp4")) as container:
+        frames = {frame.pts: frame for frame in container.decode(video=0)}
+    assert len(pictures) == len(tracks) >= 5
+    for track in tracks:
+        side = pictures[f"thumbnail/{track['track_id']}"]
+        assert (side.meta["shows_faces"], side.meta["track_id"]) == (True, track["track_id"])
+        row = next(row for row in track["boxes"] if row[0] * 1000 // 12800 == side.start_ms)
+        assert row[6] == 1  # detected there, not filled in
+        best = max(other[5] * (other[3] * other[4]) ** 0.5 for other in track["boxes"] if other[6])
+        assert row[5] * (row[3] * row[4]) ** 0.5 == pytest.approx(best, rel=0.01)
+        x, y, w, h = row[1:5]
+        grown = [round(v) for v in (x - 0.15 * w, y - 0.15 * h, x + 1.15 * w, y + 1.15 * h)]
+        left, top, right, bottom = (max(0, v) for v in grown)
+        wanted = Image.fromarray(frames[row[0]].to_ndarray(format="rgb24")[top:bottom, left:right])
+        got = Image.open(io.BytesIO(side.data))
+        assert got.size == (side.meta["width"], side.meta["height"])
+        assert max(got.size) <= 160
+        same = np.asarray(wanted.resize(got.size, Image.Resampling.BOX), np.float64)
+        assert np.abs(np.asarray(got, np.float64) - same).mean() < 8
+        assert got.size[0] / got.size[1] == pytest.approx(wanted.size[0] / wanted.size[1], rel=0.05)
+
+
 def test_a_clip_without_people_has_no_region(shared_data: Path, yunet: dict[str, Path]) -> None:
     output = run(planned(), shared_data / "media" / "broll_clip.mp4", yunet)
     summary = json.loads(output.data)  # type: ignore[arg-type]

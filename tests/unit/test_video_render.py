@@ -20,6 +20,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from artifacts import Asset, Draft, Record, Registry, Scope, Store, keys
+from artifacts.errors import NotFound
 from artifacts.kinds import check_meta
 from configs.profiles import profiles
 from configs.settings import Settings
@@ -719,6 +720,40 @@ def test_faces_are_never_left_open_in_silence(shop: Shop, speakers: Asset, truth
         shop.plan(timeline(speakers.id, face_blur(deleted.id)))
     with pytest.raises(InvalidRequest, match="tracks_only"):
         shop.plan(timeline(speakers.id, face_blur(shop.summary(speakers, truth).id, tracks_only=[1])))
+
+
+def test_tracks_that_a_filter_names_are_checked_as_anonymise_checks_them(
+    shop: Shop, speakers: Asset, truth: list[list[list[float]]], tmp_path: Path
+) -> None:
+    """A face_blur that was put on a clip directly: what it names is there, is a face_tracks, the clip's own, whole."""
+    summary = shop.summary(speakers, truth)
+    about = {"width": 640, "height": 360, "tracks_count": 1}
+    row = {"track_id": 1, "boxes": [[0, 10, 10, 40, 40]]}
+    good = {"time_base": [1, 1000], "tracks": [row]}
+
+    def kept(body: Any, parent: str = speakers.id, **meta: int) -> str:
+        return shop.artifact("face_tracks", "application/json", json.dumps(body).encode(), about | meta, parent).id
+
+    def planned(id: str) -> Plan:
+        return shop.plan(timeline(speakers.id, face_blur(summary.id, tracks_artifact_id=id)) | {"proof": "off"})
+
+    own = kept(good)
+    assert planned(own).parameters["clips"][0]["face_blur"]["tracks_id"] == own
+    other = shop.asset(clip(tmp_path / "c.mp4", [0, 40, 80, 120, 160])).id
+    cases: list[tuple[str, type[Exception], str]] = [
+        ("tracks_aaaaaaaa", NotFound, ""),
+        (summary.id, InvalidRequest, "give a face_tracks"),
+        (kept(good, other), WrongAsset, "the clip shows"),
+        (kept(good, width=320), InvalidRequest, "320x360"),
+        (kept({"tracks": []}), InvalidRequest, "time_base"),
+        (kept(good | {"tracks": [row | {"boxes": [[0, 10, 10, 40]]}]}), InvalidRequest, r"tracks\.0\.boxes\.0"),
+        (kept(good | {"time_base": [1, 0]}), InvalidRequest, r"time_base\.1"),
+    ]
+    for id, error, said in cases:
+        with pytest.raises(error, match=said) as refused:
+            planned(id)
+        field = refused.value.field if isinstance(refused.value, NotFound) else refused.value.details["field"]  # type: ignore[attr-defined]
+        assert field == "sequence.tracks[0].clips[0].filters[0].params.tracks_artifact_id"
 
 
 def test_another_assets_summary_is_refused(

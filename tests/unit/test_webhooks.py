@@ -20,8 +20,8 @@ from deployments.gateway.http import build_http
 from deployments.jobs import webhooks
 from deployments.jobs.runs import Joined
 from deployments.jobs.webhooks import Webhooks, public
-from deployments.operations import Runner
 from deployments.replicas.host import Host
+from deployments.runner import Runner
 from tests.unit import toy_work
 from tests.unit.test_job_leases import cleared
 from tests.unit.test_jobs import ASYNC, CONTEXT, SCOPE, TOYS

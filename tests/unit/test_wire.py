@@ -15,8 +15,8 @@ from configs.settings import Settings
 from deployments.gateway.http import build_http
 from deployments.media.receive import LONGEST_TAG, MOST_TAGS
 from deployments.media.register import MAX_JSON_VALUES
-from deployments.operations import Runner
 from deployments.replicas.local import local_runner
+from deployments.runner import Runner
 from tests.unit.test_http import SCOPE, png, said, upload
 
 META = {"width": 8, "height": 8, "tracks_count": 0}

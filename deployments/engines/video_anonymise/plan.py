@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 
+from pydantic import ValidationError
+
 from artifacts import Record, Registry, Scope
 from artifacts.errors import NotFound
 from configs.settings import Settings
 from deployments.engines.video_anonymise.models import AnonymiseRequest
+from deployments.engines.video_regions.models import FaceTracks, said
 from deployments.errors import InvalidRequest, StubDependency, WrongAsset
 from deployments.operation import JSON, Context, Input, Need, Operation, Plan, Warning
 from deployments.timeline import sequences
@@ -289,6 +292,10 @@ def _edited(request: AnonymiseRequest, scope: Scope, registry: Registry, assets:
         raise InvalidRequest(f"{field} is a {record.kind}; give a face_tracks", field=field)
     if record.parent_asset_id not in assets:
         raise WrongAsset(f"{field} belongs to {record.parent_asset_id}, which is not shown here", field=field)
+    try:
+        FaceTracks.model_validate_json(registry.read(scope, record))
+    except ValidationError as error:
+        raise InvalidRequest(f"{field} cannot be read: {said(error)}", field=field) from None
     if _latest(registry, scope, record.parent_asset_id) is None and request.summary_id is None:
         raise InvalidRequest(
             f"{record.parent_asset_id} has no summary of faces for {field} to stand in for; POST /video/regions first",

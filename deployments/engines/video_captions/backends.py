@@ -75,7 +75,7 @@ def stubs_allowed(env: str, settings: Settings) -> bool:
 def settle(plan: Plan, weights: Callable[[str], Path], settings: Settings) -> Plan:
     """The plan with the backend that can run here: its own, or the stub where that is allowed.
 
-    Raises BackendUnavailable, naming what to install or which sources of weights failed.
+    Raises BackendUnavailable, naming what to install or which weights are missing.
     """
     backend = BACKENDS[plan.backend]
     if not backend.open:
@@ -87,7 +87,7 @@ def settle(plan: Plan, weights: Callable[[str], Path], settings: Settings) -> Pl
         for name in backend.rows(plan.parameters["model"]):
             weights(name)
     except WeightsMissing as error:
-        return _stubbed(plan, settings, NO_WEIGHTS, f"{error}\nrun `make models`, or put the file on MODELS_PATH")
+        return _stubbed(plan, settings, NO_WEIGHTS, error.told)
     return plan
 
 

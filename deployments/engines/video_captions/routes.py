@@ -11,7 +11,7 @@ from deployments.engines.video_captions.models import CaptionsJson, Cue
 from deployments.engines.video_captions.plan import KIND
 from deployments.engines.video_captions.srt import FORMATS
 from deployments.operation import JSON
-from deployments.route import Call, Reply, Route
+from deployments.route import STORED, Call, Reply, Route
 
 _ID = {"artifact_id": "transcript_aaaaaaaa"}
 
@@ -29,7 +29,7 @@ def _subtitles(name: str) -> Route:
         cues = [Cue.model_validate(cue) for cue in transcript["cues"]]
         headers = {
             "Content-Disposition": f'attachment; filename="{record.id}.{name}"',
-            "X-Content-Type-Options": "nosniff",
+            **STORED,
         }
         return Reply(form.write(cues).encode(), media_type=form.media_type, headers=headers)
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from artifacts import Asset, Record, Registry, Scope
 from artifacts.canonical import digest
 from artifacts.errors import NotFound
 from configs.settings import Settings
 from deployments.engines.video_mask.models import Regions, VideoMaskRequest
-from deployments.engines.video_regions.models import boxless_masks
-from deployments.errors import InvalidRequest, WrongAsset
+from deployments.engines.video_regions.models import is_ellipse
+from deployments.errors import InvalidRequest, MissingDependency, WrongAsset
 from deployments.operation import JSON, Context, Input, Need, Operation, Plan, Warning
 
 KIND = "mask"
 SUMMARY = "video_region_summary"
 BACKEND = "video_mask"
-BACKEND_VERSION = "2"
+BACKEND_VERSION = "3"
 
 
 def plan(request: VideoMaskRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
@@ -113,11 +114,11 @@ def _summary(registry: Registry, scope: Scope, asset: Asset, regions: Regions) -
 
 
 def _parts(registry: Registry, scope: Scope, summary: Record, regions: Regions) -> tuple[list[Input], list[Warning]]:
-    """The summary, the masks that stand for boxes in an older one, and what the caller should know of it."""
+    """The summary, those of its masks that were not made beside it, and what the caller should know of it."""
     body = json.loads(registry.read(scope, summary))
     interval = summary.meta["frame_sample_interval_ms"]
     wanted = [entry for entry in body["entries"] if is_wanted(entry, regions.model_dump(), interval)]
-    masks = [Input(id, "region_mask") for id in boxless_masks({"entries": wanted})]
+    masks = [Input(id, "region_mask") for id in _masks(wanted) if _mask(registry, scope, id).main != summary.id]
     warnings = []
     if not wanted:
         warnings.append(Warning("the summary has no such region: the mask is empty", field="regions"))
@@ -125,6 +126,32 @@ def _parts(registry: Registry, scope: Scope, summary: Record, regions: Regions) 
         reason = summary.meta.get("stub_reason")
         warnings.append(Warning(f"{summary.id} was made by a stub: {reason}", field="regions.summary_id"))
     return [Input(summary.id, "summary"), *masks], warnings
+
+
+def _masks(entries: Sequence[JSON]) -> list[str]:
+    """The masks that hold the shapes of these entries, each once."""
+    drawn = [entry for entry in entries if not is_ellipse(entry)]
+    for entry in drawn:
+        if "mask_artifact_id" not in entry:
+            raise MissingDependency(
+                f"the summary has a {entry.get('region', 'face')} at {entry['time_ms']} ms without a mask; make it "
+                "again with POST /video/regions",
+                field="regions.summary_id",
+            )
+    return list(dict.fromkeys(entry["mask_artifact_id"] for entry in drawn))
+
+
+def _mask(registry: Registry, scope: Scope, id: str) -> Record:
+    try:
+        record = registry.artifact(scope, id)
+    except NotFound:
+        raise MissingDependency(
+            f"the summary's mask {id} is no longer there; make it again with POST /video/regions",
+            field="regions.summary_id",
+        ) from None
+    if record.kind != KIND:
+        raise InvalidRequest(f"the summary names {id} as a mask, which is a {record.kind}", field="regions.summary_id")
+    return record
 
 
 def is_wanted(entry: JSON, regions: JSON, interval_ms: int) -> bool:

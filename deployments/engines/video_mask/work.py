@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from deployments.engines.video_mask.plan import is_wanted, selection_hash
+from deployments.engines.video_regions.models import is_ellipse
 from deployments.errors import UndecodableMedia
 from deployments.operation import JSON, Inputs, Output, Plan, Source, Stopped, Tools
 from kernels.faces import ellipse_mask
@@ -66,20 +67,22 @@ def stretched(mask: Bytes, width: int, height: int) -> Bytes:
 
 
 def _united(plan: Plan, summary: Source, inputs: Inputs, tools: Tools) -> tuple[Bytes, int]:
-    """The wanted regions as one mask, and how many there are; an entry without a box is read from its own mask."""
+    """The wanted regions as one mask, and how many there are: a face is the ellipse in its box, all else its mask."""
     width, height = plan.parameters["width"], plan.parameters["height"]
     interval = summary.meta["frame_sample_interval_ms"]
     cover = np.zeros((height, width), np.uint8)
+    others = {source.id: source for source in inputs.all("region_mask")}
     entries = [entry for entry in summary.json()["entries"] if is_wanted(entry, plan.parameters["regions"], interval)]
     for number, entry in enumerate(entries):
         if tools.stop.is_set():
             raise Stopped
         tools.progress(number, len(entries))
-        if "box" in entry:
+        if is_ellipse(entry):
             box = [value * side for value, side in zip(entry["box"], (width, height) * 2, strict=True)]
             one = ellipse_mask(width, height, box)
         else:
-            one = read_mask(inputs[entry["mask_artifact_id"]], tools.settings.max_image_pixels)
+            id = entry["mask_artifact_id"]
+            one = read_mask(others.get(id) or summary.beside(id), tools.settings.max_image_pixels)
             one = stretched(one, width, height)
         np.maximum(cover, one, out=cover)
     return cover, len(entries)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field, FiniteFloat, PositiveInt, ValidationError
 
 from deployments.answer import JSON, Answer, Told
 from deployments.body import Body
@@ -86,6 +86,36 @@ def boxless_masks(summary: JSON) -> list[str]:
     return list(dict.fromkeys(entry["mask_artifact_id"] for entry in summary["entries"] if "box" not in entry))
 
 
+def is_ellipse(entry: JSON) -> bool:
+    """Whether the entry's box says all of its shape: a face is the ellipse in it, every other region has its mask."""
+    return "box" in entry and entry.get("region", "face") == "face"
+
+
+class FaceTrack(BaseModel):
+    """One track of a face_tracks artifact."""
+
+    track_id: int
+    region: str = "face"
+    boxes: list[Annotated[list[FiniteFloat], Field(min_length=5, max_length=7)]]
+    """Rows of pts, x, y, w, h in decoded pixels, and, for people to read, confidence and whether it was detected."""
+
+
+class FaceTracks(BaseModel):
+    """What a face_tracks artifact holds, as far as others read it: a caller may have edited it."""
+
+    width: int | None = None
+    height: int | None = None
+    time_base: tuple[PositiveInt, PositiveInt]
+    """Numerator and denominator, in seconds, of the unit of pts."""
+    tracks: list[FaceTrack]
+
+
+def said(error: ValidationError) -> str:
+    """What is wrong first, and where."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}"
+
+
 class Region(Answer):
     time_ms: int
     region: str
@@ -116,6 +146,7 @@ __all__ = [
     "MARKED",
     "NO_STUB_ENVS",
     "REGIONS",
+    "FaceTracks",
     "Mode",
     "RegionSummary",
     "RegionsRequest",
@@ -123,4 +154,6 @@ __all__ = [
     "StoredRegions",
     "TracksRequest",
     "boxless_masks",
+    "is_ellipse",
+    "said",
 ]

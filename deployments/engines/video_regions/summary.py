@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import overload
@@ -185,8 +185,8 @@ def entry(seen: Seen, mask_id: str, clip: Timeline) -> JSON:
     }
 
 
-def overview(tracks: Sequence[Track], clip: Timeline) -> list[JSON]:
-    """One line a track; its end is that of its last frame."""
+def overview(tracks: Sequence[Track], clip: Timeline, thumbnails: Mapping[int, str]) -> list[JSON]:
+    """One line a track; its end is that of its last frame. thumbnails: track -> artifact, where there is one."""
     ends = [*clip.times_ms[1:], clip.end_ms]
     return [
         {
@@ -196,6 +196,7 @@ def overview(tracks: Sequence[Track], clip: Timeline) -> list[JSON]:
             "end_ms": round(ends[track.last]),
             "frames": len(track.boxes),
             "confidence": _share(track.confidence[track.detected].mean()),
+            "thumbnail_artifact_id": thumbnails.get(track_id),
         }
         for track_id, track in enumerate(tracks, start=1)
     ]

@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from deployments.engines.video_regions import thumbnails
 from deployments.engines.video_regions.detectors import detector_of
 from deployments.engines.video_regions.frames import Batch, Reader, read_image
 from deployments.engines.video_regions.models import DETECTORS
@@ -22,7 +23,7 @@ from deployments.engines.video_regions.summary import (
     sampled,
     tracks_side,
 )
-from deployments.operation import JSON, Inputs, Output, Plan, Source, Stopped, Tools
+from deployments.operation import JSON, Inputs, Output, Plan, Side, Source, Stopped, Tools
 from kernels.faces import mean_over
 from kernels.tracks import POINTS, Linking, Track, link
 
@@ -53,15 +54,19 @@ class _Found:
 
 
 async def find_regions(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
-    """The summary, with a mask for each sampled face and the tracks of every frame beside it."""
+    """The summary, with a mask for each sampled face, the tracks of every frame and a picture of each beside it."""
     source = inputs.one("asset")
     search = _in_picture if source.kind == "image" else _in_video
-    clip, tracks = await search(plan, source, tools)
-    output: Output = await tools.thread(_output, plan, clip, tracks, tools)
+    clip, tracks, pictures = await search(plan, source, tools)
+    output: Output = await tools.thread(_output, plan, clip, tracks, pictures, tools)
     return output
 
 
-async def _in_picture(plan: Plan, source: Source, tools: Tools) -> tuple[Timeline, list[Track]]:
+Thumbnails = dict[int, Side]
+"""By track id."""
+
+
+async def _in_picture(plan: Plan, source: Source, tools: Tools) -> tuple[Timeline, list[Track], Thumbnails]:
     path = await tools.thread(source.path)
     side, most = plan.parameters["detector_side"], tools.settings.max_image_pixels
     detector = _detector(plan)
@@ -75,10 +80,11 @@ async def _in_picture(plan: Plan, source: Source, tools: Tools) -> tuple[Timelin
     tracks = link([mean_over(ways, SAME)], [0], [0.0], how=_linking(plan))
     tools.progress(1, 1)
     view = batches[0].view
-    return Timeline(source.id, view.width, view.height, [0], Fraction(1, 1000), [0.0], 0.0, [(0, 0)]), tracks
+    clip = Timeline(source.id, view.width, view.height, [0], Fraction(1, 1000), [0.0], 0.0, [(0, 0)])
+    return clip, tracks, thumbnails.of_picture(batches[-1].frames[0], tracks, clip)
 
 
-async def _in_video(plan: Plan, source: Source, tools: Tools) -> tuple[Timeline, list[Track]]:
+async def _in_video(plan: Plan, source: Source, tools: Tools) -> tuple[Timeline, list[Track], Thumbnails]:
     interval = plan.parameters["frame_sample_interval_ms"]
     reader = Reader(
         await tools.thread(source.path),
@@ -108,7 +114,12 @@ async def _in_video(plan: Plan, source: Source, tools: Tools) -> tuple[Timeline,
         end_ms=reader.end / reader.rate,
         samples=reader.samples(interval),
     )
-    return clip, tracks
+
+    def seen_best() -> Thumbnails:
+        threads = tools.settings.threads
+        return thumbnails.of_video(source.path(), tracks, clip, threads=threads, stop=tools.stop)
+
+    return clip, tracks, await tools.thread(seen_best)
 
 
 async def _search(reader: Reader, detector: str, tools: Tools) -> _Found:
@@ -156,7 +167,7 @@ def _linking(plan: Plan) -> Linking:
     )
 
 
-def _output(plan: Plan, clip: Timeline, tracks: list[Track], tools: Tools) -> Output:
+def _output(plan: Plan, clip: Timeline, tracks: list[Track], pictures: Thumbnails, tools: Tools) -> Output:
     duration = round(clip.end_ms)
     seen = sampled(tracks, clip, plan.parameters["include_regions"])
     made_by: JSON = {
@@ -185,10 +196,11 @@ def _output(plan: Plan, clip: Timeline, tracks: list[Track], tools: Tools) -> Ou
     summary = {
         "asset_id": clip.asset_id,
         "entries": [entry(face, tools.side_id("mask", face.name), clip) for face in seen],
-        "tracks": overview(tracks, clip),
+        "tracks": overview(tracks, clip, {id: tools.side_id(side.kind, side.name) for id, side in pictures.items()}),
         "meta": meta,
     }
-    return Output("application/json", dumps(summary), meta, Masks(seen, clip, [all_boxes]), 0, duration)
+    others = [all_boxes, *(pictures[id] for id in sorted(pictures))]
+    return Output("application/json", dumps(summary), meta, Masks(seen, clip, others), 0, duration)
 
 
 __all__ = ["find_regions"]

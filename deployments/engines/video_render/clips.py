@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from artifacts import Asset, Record, Registry, Scope
 from artifacts.errors import NotFound
+from deployments.engines.video_regions.models import FaceTracks, said
 from deployments.engines.video_render.models import FaceBlur
 from deployments.errors import InvalidRequest, MissingDependency, WrongAsset
 from deployments.operation import JSON, Input
@@ -182,7 +183,10 @@ def _face_blur(
         name = ".".join(str(part) for part in (f"{at}.params", *first["loc"]))
         raise InvalidRequest(f"{name}: {first['msg']}", field=name) from None
     summary = _summary(registry, scope, params, source, at)
-    tracks_id = params.tracks_artifact_id or tracks_of(registry, scope, summary)
+    if params.tracks_artifact_id is None:
+        tracks_id = tracks_of(registry, scope, summary)
+    else:
+        tracks_id = _own_tracks(registry, scope, params.tracks_artifact_id, source, f"{at}.params.tracks_artifact_id")
     return {
         "summary_id": need(inputs, summary.id, "summary"),
         "tracks_id": need(inputs, tracks_id, "tracks"),
@@ -213,6 +217,29 @@ def _summary(registry: Registry, scope: Scope, params: FaceBlur, source: Found, 
     if not source.is_asset or summary.parent_asset_id != source.id:
         raise WrongAsset(f"{field} is of asset {summary.parent_asset_id}, and the clip shows {source.id}", field=field)
     return summary
+
+
+def _own_tracks(registry: Registry, scope: Scope, id: str, source: Found, field: str) -> str:
+    """The face_tracks that a filter names instead of its summary's. Raises NotFound, InvalidRequest, WrongAsset."""
+    try:
+        record = registry.artifact(scope, id)
+    except NotFound as error:
+        raise NotFound(error.message, field) from None
+    if record.kind != "face_tracks":
+        raise InvalidRequest(f"{field} is a {record.kind}; give a face_tracks", field=field)
+    if record.parent_asset_id != source.id:
+        raise WrongAsset(f"{field} is of asset {record.parent_asset_id}, and the clip shows {source.id}", field=field)
+    size = (record.meta["width"], record.meta["height"])
+    if size != source.size:
+        raise InvalidRequest(
+            f"{field} is for {size[0]}x{size[1]} pixels, and the video has {source.size[0]}x{source.size[1]}",
+            field=field,
+        )
+    try:
+        FaceTracks.model_validate_json(registry.read(scope, record))
+    except ValidationError as error:
+        raise InvalidRequest(f"{field} cannot be read: {said(error)}", field=field) from None
+    return record.id
 
 
 def tracks_of(registry: Registry, scope: Scope, summary: Record) -> str:
