@@ -187,7 +187,7 @@ class _Painting:
         view[..., :3] = before + _scattered(share, node.mode, None, box) * (blended - before)
 
     def _with_effects(self, node: Node, view: Tensor, source: Tensor, mode: str, box: Box) -> Tensor:
-        """What the node's shape shows where it is whole: pixels at their fill (the source's alpha), then the effects."""
+        """What the node's shape shows where it is whole: pixels at their fill (the source's alpha), then effects."""
         if node.layer is not None and node.fill < 1 and mode in SPECIAL_FILLS:
             full = filled(view, cat_last(source[..., :3], torch.ones_like(source[..., 3:])), mode, node.fill)
         else:

@@ -52,7 +52,7 @@ def test_no_request_made_from_the_document_is_answered_by_a_fault(
             if isinstance(sent.get("json"), dict):
                 sent["json"] = {name: value for name, value in sent["json"].items() if name not in SCOPE_HEADERS}
             # as bytes: the client sends letters beyond ASCII no other way
-            drawn = {name: str(value).encode("latin-1", "replace") for name, value in (sent.get("headers") or {}).items()}
+            drawn = {name: str(value).encode("latin-1", "replace") for name, value in sent.get("headers", {}).items()}
             headers = drawn | {name: value.encode() for name, value in kept.items()}
             known = {name: sent[name] for name in ("params", "json", "data") if sent.get(name) is not None}
             if "json" not in known and isinstance(known.get("data"), bytes | str):

@@ -52,7 +52,7 @@ def of_video(
             if stop.is_set():
                 raise Stopped
             picture = frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
-            for track_id in wanted[int(frame.pts)]:  # type: ignore[call-overload]
+            for track_id in wanted[frame.pts or 0]:
                 track, n = rows[track_id]
                 part = cut(picture, track.boxes[n])
                 if part is not None:
