@@ -1,6 +1,6 @@
-"""The shape of a layer: one flat shape whose fields depend on its `type`; its errors then name the field by its JSON path.
+"""The shape of a layer: one flat shape whose fields depend on its `type`.
 
-To add a type, add a row to `LAYER_TYPES` and its fields to the class.
+Its errors then name the field by its JSON path. To add a type, add a row to `LAYER_TYPES` and its fields to the class.
 """
 
 from __future__ import annotations
@@ -56,7 +56,12 @@ GEOMETRY = (
 )
 """What a group and an adjustment take none of: they have no pixels of their own."""
 PIXELLESS = ("group", "adjustment")
-NEUTRAL: Mapping[str, Any] = {"mask_density": 1.0, "knockout": "none"}
+NEUTRAL: Mapping[str, Any] = {
+    "mask_density": 1.0,
+    "knockout": "none",
+    "text_tracking": 0.0,
+    "text_variation_settings": {},
+}
 """Left out of a normalised layer, where they change nothing."""
 NESTED = (
     *("mask", "layers", "gradient", "adjustment"),
@@ -126,7 +131,7 @@ class Layer(Shape):
     stroke: TextStroke | None = Field(None, description="Around the letters.")
     shadow: TextShadow | None = Field(None, description="Of the letters.")
     svg: str | None = Field(None, min_length=1, max_length=LARGEST_SVG)
-    vector_scene: Scene | None = None
+    vector_scene: Scene | None = Field(None, description="A drawing as POST /vector/scenes takes it, instead of `svg`.")
     layers: list[Layer] | None = None
 
     @model_validator(mode="before")
@@ -172,7 +177,7 @@ class Layer(Shape):
         )
         body.setdefault("blend_mode", PASS_THROUGH if self.type == "group" else "normal")
         for name, neutral in NEUTRAL.items():
-            if body[name] == neutral:
+            if body.get(name) == neutral:
                 del body[name]
         for name in NESTED:
             value = self._filters() if name == "filters" else getattr(self, name)
