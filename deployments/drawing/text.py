@@ -89,7 +89,7 @@ def draw(scene: JSON, *, max_pixels: int, threads: int, field: str) -> Drawn:
     inks = _inks(layout, rim)
     picture, window = _bounds(scene, layout, inks, rim)
     (width, height), size = picture.size, window.size
-    piece = max(math.prod(ink.size) for ink in inks)  # drawn whole, whatever of it is seen
+    piece = max((math.prod(ink.size) for ink in inks), default=0)  # drawn whole, whatever of it is seen
     if math.prod(size) > max_pixels or piece > min(max_pixels, LARGEST_PIECE):
         said = f"{field} would be drawn with {max(math.prod(size), piece)} pixels, over the cap"
         raise InvalidRequest(said, field=field)
