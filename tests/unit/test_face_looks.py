@@ -301,8 +301,8 @@ def solved(shifts: list[tuple[int, int]], pictures: list[np.ndarray], trust: flo
 
 
 def test_a_solver_of_shifts_gains_nothing_from_25_frames() -> None:
-    """A box that trembles about a face by known shifts. Of cells computed anew in each frame, the control, 25 give
-    much more of the face than one; of ours, which are held, they give no more than one does."""
+    """A box that trembles about a face by known shifts. Of cells computed anew in each frame, the control, 25 frames
+    give much more of the face than one; of ours, which are held, they give no more than one does."""
     likeness: dict[str, list[float]] = {"one": [], "held": [], "anew": []}
     for seed in range(2):
         random = np.random.default_rng(seed)
