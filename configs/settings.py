@@ -81,7 +81,7 @@ class Settings(BaseSettings):
         1,
         ge=1,
         le=64,
-        description="Segments of one render that replicas of Video make at a time; 1: one makes all.",
+        description="Replicas of Video that make segments of one render at a time; 1: one makes all.",
     )
     video_region_backend: str = Field("opencv_face_detector", description="Default detector.")
     video_regions_min_confidence: float = Field(0.5, ge=0, le=1, description="Default least confidence of a face.")

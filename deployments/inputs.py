@@ -50,7 +50,8 @@ class StoredInputs:
     """See operation.Inputs. NotFound when an input was deleted since the plan was made."""
 
     def __init__(self, registry: Registry, plan: Plan, scratch: Path) -> None:
-        self._sources: list[Source] = [StoredSource(registry, plan.scope, item, scratch) for item in plan.inputs]
+        items = dict.fromkeys(item for part in (plan, *plan.before) for item in part.inputs)
+        self._sources: list[Source] = [StoredSource(registry, plan.scope, item, scratch) for item in items]
 
     def one(self, role: str) -> Source:
         (found,) = self.all(role)

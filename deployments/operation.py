@@ -80,6 +80,8 @@ class Plan:
     parent_asset_id: str | None = None
     weights_id: str | None = None
     warnings: tuple[Warning, ...] = ()
+    before: tuple[Plan, ...] = ()
+    """Of a part: other parts that the same call makes and keeps first; no part of its identity."""
 
     @property
     def cache_key(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import replace
 
 from artifacts import Registry
@@ -14,6 +15,9 @@ from deployments.operation import Plan, Report
 
 SHARE = 0.95
 """Of the job's progress, that the parts make up where they are made first."""
+CALLS = 3
+"""For each replica: a call makes parts that follow each other and reads their inputs once, and a replica that has done
+its own helps the others."""
 
 
 async def prepare(
@@ -25,7 +29,7 @@ async def prepare(
     report: Report | None,
     at_once: int,
 ) -> Report | None:
-    """Has the plan's missing parts made, `at_once` of them at a time, each repeated by itself where its worker dies.
+    """Has the plan's missing parts made by `at_once` calls at a time, each repeated by itself where its worker dies.
 
     The report of what is left to do. A part with a face left in it is not kept, and says nothing here: the work of the
     whole meets it again, and reports on all of them. Raises InputCrashedWorker, WorkerLost, and what a part raises.
@@ -36,20 +40,22 @@ async def prepare(
     places, done = asyncio.Semaphore(at_once), 0
     silent = replace(report, share=0.0) if report else None
 
-    async def make(part: Plan) -> None:
+    async def make(parts: list[Plan]) -> None:
         nonlocal done
+        call = replace(parts[-1], before=tuple(parts[:-1]))
         async with places:
             try:
-                await repetition.execute(registry, dispatch, deployment, part, request_id, silent)
+                await repetition.execute(registry, dispatch, deployment, call, request_id, silent)
             except ResidualFaces:
                 return
-        done += 1
+        done += len(parts)
         if report:
             await registry.store.aside(
                 job.report, registry, plan.scope, report, SHARE * done / len(missing), None, None
             )
 
-    tasks = [asyncio.ensure_future(make(part)) for part in missing]
+    many = math.ceil(len(missing) / (CALLS * at_once))
+    tasks = [asyncio.ensure_future(make(missing[n : n + many])) for n in range(0, len(missing), many)]
     try:
         await asyncio.gather(*tasks)
     finally:

@@ -41,6 +41,7 @@ def get(registry: Registry, id: str) -> Mark | None:
         "inputs": tuple(Input(**row) for row in stored["inputs"]),
         "needs": tuple(Need(**row) for row in stored["needs"]),
         "warnings": tuple(Warning(**row) for row in stored["warnings"]),
+        "before": (),  # a job's plan is of a whole
     }
     return Mark(id, Plan(**stored | rows), Context(scope, said["request_id"], said["user_id"]))
 

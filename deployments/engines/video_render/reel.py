@@ -54,16 +54,11 @@ async def reel(plans: Sequence[Plan], inputs: Inputs, tools: Tools) -> tuple[lis
 
 
 async def segment(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
-    """One segment by itself. Raises as `render` does."""
-    stage = Stage.of(inputs, tools)
-    film, gauge = Film(plan, stage), Gauge([plan], tools)
-    try:
-        made = await _proved(film, await tools.thread(film.shoot, gauge.add), tools)
-    finally:
-        stage.readers.close()
-    if _left(plan, made):
+    """One segment, after those that are to be made and kept first. Raises as `render` does."""
+    segments, _ = await reel([*plan.before, plan], inputs, tools)
+    if _left(plan, segments[-1]):
         raise ResidualFaces("faces are still found in this segment, so it is not kept")
-    return _output(plan, made)
+    return _output(plan, segments[-1])
 
 
 async def _finished(film: Film, notes: Notes, tools: Tools) -> Segment:
