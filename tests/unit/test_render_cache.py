@@ -24,6 +24,8 @@ from deployments.engines.video_render.frames import planes
 from deployments.engines.video_render.segments import runs, spread
 from deployments.errors import ResidualFaces
 from deployments.inputs import StoredInputs
+from deployments.jobs import job
+from deployments.jobs.runs import Joined
 from deployments.operation import JSON, Output, Plan
 from deployments.operations import OPERATIONS
 from deployments.replicas.host import Host
@@ -201,6 +203,40 @@ async def test_a_render_goes_on_from_its_last_finished_segment(own: Shop, monkey
     assert kept[:2] == [0, 1]
     assert sorted(kept[2:]) == [2, 3, 4]
     assert (record.meta["segments"], record.meta["segments_found"]) == (5, 2)
+    anew = await asyncio.to_thread(own.render, request, None, Forgetful())
+    assert own.registry.read(SCOPE, record) == file(anew).read_bytes()
+
+
+async def test_another_process_goes_on_where_a_job_was_left(own: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner and its replica end with two segments kept; who takes the job up by its lease makes the others."""
+    monkeypatch.setattr(job, "LEASE_S", 1.0)
+    request = timeline(film(own, 18, 6).id, opacity=0.9)
+    keep, kept, two = Kept.keep, [], asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(self: Kept, plan: Plan, output: Output) -> None:
+        if len(kept) < 2 or two.is_set():
+            keep(self, plan, output)
+            kept.append(plan.parameters["index"])
+        if len(kept) == 2 and not two.is_set():
+            loop.call_soon_threadsafe(two.set)
+            raise lost("Video")
+
+    async def gone(*of: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Kept, "keep", slow)
+    monkeypatch.setattr(repetition, "back", gone)  # the first owner never sees a replica again
+    first, second = runner(own, None), runner(own, None)
+    joined = await first.begin("video_render", request, CONTEXT)
+    assert isinstance(joined, Joined)
+    await two.wait()
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    answer = await asyncio.wait_for(second.run("video_render", request, CONTEXT), 30)
+    record = own.registry.artifact(SCOPE, answer["artifact_id"])
+    assert sorted(kept) == [0, 1, 2, 3, 4]
+    assert record.meta["segments_found"] == 2
     anew = await asyncio.to_thread(own.render, request, None, Forgetful())
     assert own.registry.read(SCOPE, record) == file(anew).read_bytes()
 
