@@ -19,6 +19,10 @@ class UnknownFont(LookupError):
     """No font has this name; the message lists them."""
 
 
+class UnknownAxis(LookupError):
+    """A font has no such variation axis; the message lists its own."""
+
+
 class FontMissing(LookupError):
     """The package that carries a font is not installed, or another version of it; the message says what to install."""
 
@@ -39,6 +43,12 @@ class Font(BaseModel):
     axes: dict[str, tuple[float, float]] = Field(default_factory=dict)
     """Range of each variation axis by its tag, in the file's order."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    def range_of(self, axis: str) -> tuple[float, float]:
+        """Lowest and highest value of an axis; UnknownAxis with the list."""
+        if axis not in self.axes:
+            raise UnknownAxis(f"{self.name} has no axis {axis}; its axes are {', '.join(self.axes) or 'none'}")
+        return self.axes[axis]
 
 
 @cache
@@ -72,4 +82,4 @@ def font_path(name: str) -> Path:
     return path
 
 
-__all__ = ["Font", "FontMissing", "UnknownFont", "font", "font_path", "fonts"]
+__all__ = ["Font", "FontMissing", "UnknownAxis", "UnknownFont", "font", "font_path", "fonts"]

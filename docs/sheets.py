@@ -15,6 +15,7 @@ from deployments.engines.image_core.adjustments import Adjustment
 from deployments.engines.image_core.parts import Effect, Filter
 from deployments.engines.image_core.place import Box, Placed
 from deployments.engines.image_core.shapes import Selection
+from docs.order import SCENE, order
 from kernels.adjustment_layers import recolor, recolored
 from kernels.blend import DISSOLVE, MODES
 from kernels.composite import Layer
@@ -132,7 +133,7 @@ def _effects() -> Tiles:
 
 
 STAR = [[52, 8], [78, 92], [10, 40], [94, 40], [26, 92]]
-SELECTED: Mapping[str, JSON] = {
+SELECTED: dict[str, JSON] = {
     "polygon nonzero": {"type": "polygon", "points": STAR},
     "polygon evenodd": {"type": "polygon", "points": STAR, "fill_rule": "evenodd"},
     "ellipse": {"type": "ellipse", "x": 12, "y": 26, "width": 80, "height": 52, "rotation": 20},
@@ -143,15 +144,21 @@ SELECTED: Mapping[str, JSON] = {
         "strokes": [{"points": [[14, 80], [40, 20], [64, 80], [90, 20]], "width": 18, "hardness": 0.3}],
     },
     "ellipse, inverted": {"type": "ellipse", "x": 22, "y": 22, "width": 60, "height": 60, "inverted": True},
+    "luminance": {"type": "luminance", "asset_id": SCENE},
+    "color_range": {"type": "color_range", "asset_id": SCENE, "color": "#2060ff", "tolerance": 110},
 }
+ROUND = {"type": "ellipse", "x": 32, "y": 20, "width": 64, "height": 64}
+SQUARE = {"type": "rect", "x": 10, "y": 34, "width": 56, "height": 56}
 
 
 def _selections() -> Tiles:
-    def none(selection: JSON, path: str) -> np.ndarray:
-        raise NotImplementedError
-
-    for name, given in SELECTED.items():
-        plane = selections.coverage(Selection.model_validate(given).normalized(), SIDE, SIDE, none, "selection")
+    combined = {
+        f"combine, {op}": {"type": "combine", "op": op, "items": [ROUND, SQUARE]}
+        for op in ("add", "subtract", "intersect", "xor")
+    }
+    for name, given in (SELECTED | combined).items():
+        normal = Selection.model_validate(given).normalized()
+        plane = selections.coverage(normal, SIDE, SIDE, lambda selection, path: scene(), "selection")
         yield name, np.dstack([plane, plane, plane, np.full_like(plane, 255)])
 
 
@@ -161,6 +168,7 @@ SHEETS: Mapping[str, Callable[[], Tiles]] = {
     "filters.png": _filters,
     "effects.png": _effects,
     "selections.png": _selections,
+    "order.png": lambda: order(scene()),
 }
 
 

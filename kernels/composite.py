@@ -51,15 +51,17 @@ class Layer:
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 4:
             raise ValueError(f"a layer's pixels are uint8 [h, w, 4]; got {self.pixels.dtype} {self.pixels.shape}")
-        if self.pixels.strides[1:] != (4, 1) or self.pixels.strides[0] % 4:
+        # by flags: the stride of an axis of length 1 may be anything
+        if not self.pixels[:1].flags.c_contiguous or (len(self.pixels) > 1 and self.pixels.strides[0] % 4):
             raise ValueError("a layer's rows must be contiguous")
         if not 0 <= self.opacity <= 1:
             raise ValueError(f"opacity is 0..1; got {self.opacity}")
         canonical(self.mode)
         if not 0 <= self.seed < 1 << 32:
             raise ValueError(f"a seed is 0..2^32-1; got {self.seed}")
-        if self.mask is not None and (self.mask.dtype != np.uint8 or self.mask.ndim != 2 or self.mask.strides[1] != 1):
-            raise ValueError(f"a layer's mask is uint8 [H, W]; got {self.mask.dtype} {self.mask.shape}")
+        mask = self.mask
+        if mask is not None and (mask.dtype != np.uint8 or mask.ndim != 2 or not mask[:1].flags.c_contiguous):
+            raise ValueError(f"a layer's mask is uint8 [H, W]; got {mask.dtype} {mask.shape}")
 
 
 def composite(
@@ -74,14 +76,15 @@ def composite(
     """The layers, bottom to top, over a transparent canvas: uint8 [height, width, 4], straight RGBA.
 
     `threads` caps the compiled loops. `linear` blends in linear light (pixels are sRGB either way; done by the
-    reference). `device`: a CUDA device takes the Triton kernel, or the reference where triton is not installed.
+    reference). `device`: a CUDA device takes the Triton kernel, or the reference where triton is not installed or
+    a mode has no branch in it yet.
     ValueError where a mask is not of the canvas's size.
     """
     _check(layers, width, height)
     shown = [layer for layer in layers if layer.opacity > 0 and layer.pixels.size > 0]
     cuda = torch.device(device).type == "cuda"
     kernel = cuda_kernel() if cuda and not linear else None
-    if kernel is not None:
+    if kernel is not None and all(canonical(layer.mode) in kernel.BRANCHED for layer in shown):
         return kernel.composite(shown, width, height, device)
     if fast is None or linear or cuda:
         return _by_reference(shown, width, height, linear, device)
@@ -111,8 +114,8 @@ def composite_reference(
         y0, y1 = max(layer.y, first), min(layer.y + h, end)
         if x0 >= x1 or y0 >= y1:
             continue
-        part = np.ascontiguousarray(layer.pixels[y0 - layer.y : y1 - layer.y, x0 - layer.x : x1 - layer.x])
-        source = torch.from_numpy(part).to(device=device, dtype=dtype) / 255
+        part = layer.pixels[y0 - layer.y : y1 - layer.y, x0 - layer.x : x1 - layer.x]
+        source = torch.from_numpy(part.copy()).to(device=device, dtype=dtype) / 255
         if linear:
             source[..., :3] = color.to_linear(source[..., :3])
         source[..., 3] *= layer.opacity

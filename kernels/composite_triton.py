@@ -43,6 +43,8 @@ DIFFERENCE, EXCLUSION = tl.constexpr(NUMBERS["difference"]), tl.constexpr(NUMBER
 SUBTRACT, DIVIDE = tl.constexpr(NUMBERS["subtract"]), tl.constexpr(NUMBERS["divide"])
 HUE, SATURATION = tl.constexpr(NUMBERS["hue"]), tl.constexpr(NUMBERS["saturation"])
 COLOR, LUMINOSITY = tl.constexpr(NUMBERS["color"]), tl.constexpr(NUMBERS["luminosity"])
+BRANCHED = frozenset(name for name in NUMBERS if name.upper() in globals())
+"""Modes that this kernel knows: each has its constant above and its branch below."""
 
 
 @triton.jit
@@ -52,7 +54,7 @@ def _hard_light(b, s):
 
 @triton.jit
 def _channel(mode, b, s):
-    """B(b, s) of one channel, straight 0..1; modes without a branch here are normal's."""
+    """B(b, s) of one channel, straight 0..1; modes without a branch here come out as normal."""
     out = s
     if mode == DARKEN:
         out = tl.minimum(b, s)
@@ -198,7 +200,7 @@ def _stack(table, opacities, out, count, width, height, BX: tl.constexpr, BY: tl
             else:
                 inverse = 1.0 / tl.maximum(alpha, TINY)
                 br, bg, bb = tl.minimum(r * inverse, 1.0), tl.minimum(g * inverse, 1.0), tl.minimum(b * inverse, 1.0)
-                if (mode == DARKER_COLOR) | (mode == LIGHTER_COLOR) | (mode >= HUE):
+                if (mode == DARKER_COLOR) | (mode == LIGHTER_COLOR) | ((mode >= HUE) & (mode <= LUMINOSITY)):
                     cr, cg, cb = _colors(mode, br, bg, bb, sr, sg, sb)
                 else:
                     cr, cg, cb = _channel(mode, br, sr), _channel(mode, bg, sg), _channel(mode, bb, sb)
@@ -214,7 +216,8 @@ def _stack(table, opacities, out, count, width, height, BX: tl.constexpr, BY: tl
 
 
 def composite(layers: Sequence[Layer], width: int, height: int, device: torch.device | str) -> np.ndarray:
-    """`kernels.composite.composite` on a CUDA device, or on "cpu" in Triton's interpreter; the layers are checked."""
+    """`kernels.composite.composite` on a CUDA device, or on "cpu" in Triton's interpreter. The layers are checked,
+    their modes among BRANCHED."""
     kept: list[torch.Tensor] = []
 
     def address(plane: np.ndarray) -> int:
@@ -235,4 +238,4 @@ def composite(layers: Sequence[Layer], width: int, height: int, device: torch.de
     return out.view(torch.uint8).reshape(height, width, 4).cpu().numpy()
 
 
-__all__ = ["composite"]
+__all__ = ["BRANCHED", "composite"]

@@ -39,6 +39,15 @@ def grown(plane: np.ndarray, pixels: float) -> np.ndarray:
     return np.maximum(plane, np.clip(pixels - distance + covered[labels], 0, 1)).astype(np.float32)
 
 
+def near(plane: np.ndarray, pixels: float) -> np.ndarray:
+    """bool [H, W]: where the middle of a pixel lies within so many pixels of the middle of one that is covered by half.
+    plane: float32 [H, W], 0..1."""
+    outside = (plane < 0.5).astype(np.uint8)
+    if pixels < 0 or outside.all():
+        return np.zeros(plane.shape, bool)
+    return cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= pixels
+
+
 def grown_reference(plane: Tensor, pixels: float) -> Tensor:
     """The same, plain: every pixel against every one inside. plane: floating [H, W]."""
     if pixels < 0:
@@ -54,4 +63,4 @@ def grown_reference(plane: Tensor, pixels: float) -> Tensor:
     return torch.maximum(plane, value) if math.isfinite(pixels) else plane
 
 
-__all__ = ["grown", "grown_reference"]
+__all__ = ["grown", "grown_reference", "near"]

@@ -172,7 +172,7 @@ def test_pictures_survive_their_workers_death(service: Service, http: httpx.Clie
 def test_the_gateways_death_ends_connections_and_not_the_work(
     service: Service, http: httpx.Client, clip: str, beside: ThreadPoolExecutor
 ) -> None:
-    body = {"asset_id": clip, "frame_sample_interval_ms": 720}
+    body = {"asset_id": clip, "mode": "every_frame", "frame_sample_interval_ms": 720}  # long enough to be met running
     first: Future[httpx.Response] = beside.submit(http.post, "/video/regions", json=body)
     eventually(lambda: running(http), 120, "the running job")
     allowed = patience(BACK_S)
@@ -203,7 +203,7 @@ def test_an_input_that_killed_its_worker_twice_is_refused(
 
 
 def test_a_job_outlives_its_owner_and_its_events_tell_of_it(service: Service, http: httpx.Client, clip: str) -> None:
-    body = {"asset_id": clip, "frame_sample_interval_ms": 760}
+    body = {"asset_id": clip, "mode": "every_frame", "frame_sample_interval_ms": 760}
     job = http.post("/video/regions", json=body, headers={"Prefer": "respond-async"}).json()
     events = f"/jobs/{job['id']}/events"
     eventually(lambda: http.get(f"/jobs/{job['id']}").json()["state"] == "running", 120, "the running job")

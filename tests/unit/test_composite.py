@@ -164,6 +164,19 @@ def test_one_row_may_stand_for_all_rows() -> None:
     assert (composite([Layer(wide, opaque=True)], 200, 50) == (10, 20, 30, 255)).all()
 
 
+@pytest.mark.parametrize("linear", [False, True])
+@pytest.mark.parametrize("turned", [np.s_[:, ::-1], np.s_[::-1]], ids=["mirrored", "upside down"])
+@pytest.mark.parametrize("size", [(1, 5), (5, 1), (1, 1)])
+def test_a_line_of_one_pixel_may_have_any_stride(size: tuple[int, int], turned: tuple, linear: bool) -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (*size, 4), dtype=np.uint8)
+    pixels[..., 3] = 255
+    view = pixels[turned]
+    kept = view if view.flags.c_contiguous else np.ascontiguousarray(view)
+    for plane in (kept, np.broadcast_to(pixels[:1, :1], (1, 1, 4)), np.broadcast_to(pixels[0, 0], (1, 1, 4))):
+        got = composite([Layer(plane)], plane.shape[1], plane.shape[0], linear=linear)
+        assert (np.abs(got.astype(int) - plane) <= 1).all()
+
+
 def test_linear_light_mixes_black_and_white_to_the_brighter_grey() -> None:
     black, white = np.zeros((1, 1, 4), np.uint8), np.full((1, 1, 4), 255, np.uint8)
     black[..., 3] = 255

@@ -132,10 +132,10 @@ def _framed(drawn: Drawn, where: Frame, layer: JSON) -> tuple[np.ndarray, Frame]
         clip = _overlap(where.clip, content)
     flip = layer.get("flip", "")
     if flip in ("h", "both"):
-        pixels = pixels[:, ::-1]
+        pixels = pixels[:, ::-1].copy()  # of one column too, whose stride would stay negative
         content, clip = (replace(one, x=2 * box.x + box.width - one.x - one.width) for one in (content, clip))
     if flip in ("v", "both"):
-        pixels = pixels[::-1]
+        pixels = pixels[::-1].copy()
         content, clip = (replace(one, y=2 * box.y + box.height - one.y - one.height) for one in (content, clip))
     return np.ascontiguousarray(pixels), Frame(content, clip, where.pivot, where.rotation)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from configs.fonts import UnknownFont, font
+from configs.fonts import UnknownAxis, UnknownFont, font
 from configs.settings import Settings
 from deployments.engines.image_core.clamp import clamp
 from deployments.engines.image_core.found import Found, check_size, same_size
@@ -37,7 +37,7 @@ def _layers(bodies: list[JSON], given: list[Layer], composition: Composition, fo
         if body["type"] == "raster":
             found.picture(body, "layer", here)
         if body["type"] == "text":
-            body |= _font(body.get("text_font"), f"{here}.text_font")
+            _typeset(body, found, here)
         if layer.mask is not None:
             body["mask"] = resolved_selection(layer.mask, composition.width, composition.height, found, f"{here}.mask")
         if layer.mask_artifact_id is not None:
@@ -53,12 +53,20 @@ def _count(layers: list[Layer], depth: int = 1) -> tuple[int, int]:
     return len(layers) + sum(count for count, _ in inner), max([depth, *(deepest for _, deepest in inner)])
 
 
-def _font(name: str | None, path: str) -> JSON:
+def _typeset(body: JSON, found: Found, path: str) -> None:
+    """A text layer's font by its name in the table, its axes within the font's ranges."""
     try:
-        row = font(name)
+        row = font(body.get("text_font"))
     except UnknownFont as error:
-        raise InvalidRequest(str(error), field=path) from None
-    return {"text_font": row.name, "font_sha256": row.sha256}
+        raise InvalidRequest(str(error), field=f"{path}.text_font") from None
+    body |= {"text_font": row.name, "font_sha256": row.sha256}
+    settings = body.get("text_variation_settings", {})
+    for axis, value in settings.items():
+        field = f"{path}.text_variation_settings.{axis}"
+        try:
+            settings[axis] = found.clamped(field, value, *row.range_of(axis))
+        except UnknownAxis as error:
+            raise InvalidRequest(str(error), field=field) from None
 
 
 def _mask(id: str, composition: Composition, found: Found, path: str) -> None:

@@ -22,6 +22,8 @@ MOST_STROKES = 1_000
 MOST_ITEMS = 64
 WIDEST_BRUSH = 1_000.0
 """Pixels."""
+LARGEST_SVG = 2 << 20
+"""Characters."""
 
 Number = Annotated[float, Field(strict=True, ge=-FURTHEST, le=FURTHEST)]
 Size = Annotated[float, Field(strict=True, gt=0, le=FURTHEST)]
@@ -161,6 +163,7 @@ class Selection(Shape):
 
 
 __all__ = [
+    "LARGEST_SVG",
     "SELECTION_TYPES",
     "ArtifactId",
     "AssetId",

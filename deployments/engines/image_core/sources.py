@@ -1,4 +1,4 @@
-"""What a layer shows before it is placed: a picture, a colour, a gradient, a text or an SVG, as pixels."""
+"""What a layer shows before it is placed: a picture, a colour, a gradient, a text or a drawing, as pixels."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from typing import Any
 import numpy as np
 
 from deployments.drawing import svg, text
+from deployments.drawing.markup import markup
 from deployments.engines.image_core import decode
 from deployments.engines.image_core.place import Box, frame
+from deployments.engines.vector_core.models import Scene
+from deployments.errors import InvalidRequest
 from deployments.operation import Inputs, Tools
 from kernels.gradient import gradient
 
 JSON = dict[str, Any]
 SVG = "image/svg+xml"
+TEXT_LENGTHS = {"stroke": "width", "shadow": "blur"}
+"""Of a text layer, those that the text's own cap of size bounds."""
 Size = tuple[float, float]
 
 
@@ -84,6 +89,9 @@ def drawn_source(layer: JSON, canvas: tuple[int, int], pictures: Pictures, path:
             return _whole(drawn_gradient(layer["gradient"], width, height, size), size)
         case "text":
             return _text(layer, pictures, path)
+        case _ if "vector_scene" in layer:
+            scene = Scene.model_validate(layer["vector_scene"])
+            return _vector(markup(scene), layer, pictures, f"{path}.vector_scene")
         case _:
             return _vector(layer["svg"], layer, pictures, f"{path}.svg")
 
@@ -113,19 +121,38 @@ def _text(layer: JSON, pictures: Pictures, path: str) -> Drawn | None:
     scale = layer["scale"]
     if layer["text_size"] * scale < text.SMALLEST:
         return None
-    ink = text.draw(
-        layer["text"],
-        font=layer["text_font"],
-        size=layer["text_size"] * scale,
-        color=rgba(layer["text_color"]),
-        align=layer["align"],
-        line_height=layer["line_height"],
-        max_pixels=pictures.max_pixels,
-        field=f"{path}.text",
-    )
+    scene = _text_scene(layer, path)
+    ink = text.draw(scene, max_pixels=pictures.max_pixels, threads=pictures.threads, field=f"{path}.text")
     height, width = ink.pixels.shape[:2]
     region = Box(ink.x / scale, ink.y / scale, width / scale, height / scale)
-    return Drawn(ink.pixels, region, (ink.width / scale, ink.height / scale))
+    return Drawn(ink.pixels, region, (ink.layout.width / scale, ink.layout.height / scale))
+
+
+def _text_scene(layer: JSON, path: str) -> JSON:
+    """A text layer as a scene of POST /typography/render, every length in pixels times the layer's scale."""
+    scale = layer["scale"]
+    scene = {
+        "text": layer["text"],
+        "font": layer["text_font"],
+        "size": layer["text_size"] * scale,
+        "color": layer["text_color"],
+        "align": layer["align"],
+        "line_height": layer["line_height"],
+        "tracking": layer.get("text_tracking", 0.0),
+        "variation_settings": layer.get("text_variation_settings", {}),
+    }
+    if "box" in layer:
+        scene["box"] = {name: side * scale for name, side in layer["box"].items()}
+    for name, length in TEXT_LENGTHS.items():
+        if name in layer:
+            scaled = layer[name][length] * scale
+            if scaled > text.LARGEST:
+                field = f"{path}.{name}.{length}"
+                raise InvalidRequest(f"{field} would be {scaled:g} pixels; at most {text.LARGEST:g}", field=field)
+            scene[name] = layer[name] | {length: scaled}
+    if "shadow" in scene:
+        scene["shadow"]["offset"] = [offset * scale for offset in layer["shadow"]["offset"]]
+    return scene
 
 
 def _vector(source: str, layer: JSON, pictures: Pictures, field: str) -> Drawn:

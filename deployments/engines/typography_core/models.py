@@ -53,4 +53,4 @@ class TypographyRenderRequest(Body):
     preset_id: str = Field(DEFAULT, max_length=64)
 
 
-__all__ = ["TextBox", "TextShadow", "TextStroke", "TypographyRenderRequest"]
+__all__ = ["MOST_LETTERS", "Axis", "TextBox", "TextShadow", "TextStroke", "TypographyRenderRequest"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from artifacts import Record, Registry
 from artifacts.canonical import digest
 from configs import presets as preset_table
-from configs.fonts import UnknownFont, font
+from configs.fonts import UnknownAxis, UnknownFont, font
 from configs.settings import Settings
 from deployments.engines.typography_core.models import TypographyRenderRequest
 from deployments.errors import InvalidRequest, UnknownPreset
 from deployments.operation import JSON, Context, Operation, Plan, Warning
 
 BACKEND = "typography_core"
-VERSION = "2"
+VERSION = "3"
 
 
 def plan_render(request: TypographyRenderRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
@@ -33,9 +33,10 @@ def plan_render(request: TypographyRenderRequest, context: Context, registry: Re
     warnings = []
     for axis, given in request.variation_settings.items():
         path = f"variation_settings.{axis}"
-        if axis not in row.axes:
-            raise InvalidRequest(f"{row.name} has no axis {axis}; its axes are {', '.join(row.axes)}", field=path)
-        low, high = row.axes[axis]
+        try:
+            low, high = row.range_of(axis)
+        except UnknownAxis as error:
+            raise InvalidRequest(str(error), field=path) from None
         used = min(high, max(low, given))
         if used != given:
             warnings.append(Warning(f"{path} is clamped to {used:g}", path, given, used))

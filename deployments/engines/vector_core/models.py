@@ -8,8 +8,17 @@ from pydantic import Field, model_validator
 
 from configs.presets import DEFAULT
 from deployments.body import Body
-from deployments.engines.image_core.models import LARGEST_SVG
-from deployments.engines.image_core.shapes import Color, Degrees, Fraction, Number, Pixels, Point, Shape, Size
+from deployments.engines.image_core.shapes import (
+    LARGEST_SVG,
+    Color,
+    Degrees,
+    Fraction,
+    Number,
+    Pixels,
+    Point,
+    Shape,
+    Size,
+)
 
 MOST_ELEMENTS = 10_000
 PATH = r"^[\sMmZzLlHhVvCcSsQqTtAa0-9eE+\-.,]*$"

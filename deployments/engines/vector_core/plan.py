@@ -6,7 +6,7 @@ from artifacts import Record, Registry
 from artifacts.canonical import digest
 from configs import presets as preset_table
 from configs.settings import Settings
-from deployments.engines.vector_core.markup import markup
+from deployments.drawing.markup import markup
 from deployments.engines.vector_core.models import VectorRenderRequest, VectorScenesRequest
 from deployments.errors import InvalidRequest, UnknownPreset
 from deployments.operation import JSON, Context, Operation, Plan

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from deployments.engines.vector_core.models import Element, Scene, Style, Transform
+if TYPE_CHECKING:  # the shapes are an engine's; nothing of it is needed to write them
+    from deployments.engines.vector_core.models import Element, Scene, Style, Transform
 
 HEAD = '<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}">'
 

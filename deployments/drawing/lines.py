@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from PIL import ImageFont
@@ -57,7 +58,7 @@ class Setter:
 
     def _broken(self, text: str, width: float | None) -> list[str]:
         """Greedy, at spaces; a word that is wider than the line is broken where it must be."""
-        if width is None or self.measure(text) <= width:
+        if width is None or not self._wider(text, width):
             return [text]
         lines, line = [], ""
         for word in re.findall(r"\S+\s*", text.strip()):
@@ -65,15 +66,23 @@ class Setter:
                 lines.append(line.rstrip())
                 line = ""
             line += word
-            while self.measure(line.rstrip()) > width and len(line.rstrip()) > 1:
+            while len(line.rstrip()) > 1 and self._wider(line.rstrip(), width):
                 fits = self._fitting(line, width)
                 lines.append(line[:fits])
                 line = line[fits:]
         return [*lines, line.rstrip()]
 
+    def _wider(self, text: str, width: float) -> bool:
+        """Whether a text is wider; no more of it is shaped than is needed to tell."""
+        return any(self.measure(text[:most]) > width for most in _lengths(text))
+
     def _fitting(self, text: str, width: float) -> int:
         """How many letters fit, at least one."""
         low, high = 1, len(text)
+        for most in _lengths(text):
+            if self.measure(text[:most]) > width:
+                high = most
+                break
         while low < high:
             middle = (low + high + 1) // 2
             low, high = (middle, high) if self.measure(text[:middle]) <= width else (low, middle - 1)
@@ -92,13 +101,23 @@ class Setter:
         if not self.tracking and not extra:
             return [Piece(text, 0.0)]
         parts = _letters(text) if self.tracking else re.findall(r"\S+|\s+", text)
-        pieces, before, spaces = [], "", 0
+        pieces, before, x, spaces = [], "", 0.0, 0
         for i, part in enumerate(parts):
-            x = self.face.getlength(before + part) - self.face.getlength(part)  # kerning with what went before
+            if before:  # the advance of the one before, kerned with this one
+                x += self.face.getlength(before + part) - self.face.getlength(part)
             pieces.append(Piece(part, x + self.tracking * i + extra * spaces))
-            before += part
+            before = part
             spaces += part.count(" ")
         return pieces
+
+
+def _lengths(text: str) -> Iterator[int]:
+    """Of beginnings of a text, each twice as long as the one before; the last is the whole."""
+    most = 32
+    while most < len(text):
+        yield most
+        most *= 2
+    yield len(text)
 
 
 def _letters(text: str) -> list[str]:
