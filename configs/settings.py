@@ -77,6 +77,12 @@ class Settings(BaseSettings):
     max_duration_ms: int = Field(4 * 3600 * 1000, ge=1, description="Longest video or audio.")
     max_streams: int = Field(16, ge=1, description="Most streams of an upload.")
 
+    video_render_parallel: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Segments of one render that replicas of Video make at a time; 1: one makes all.",
+    )
     video_region_backend: str = Field("opencv_face_detector", description="Default detector.")
     video_regions_min_confidence: float = Field(0.5, ge=0, le=1, description="Default least confidence of a face.")
     mediapipe_consent: bool = Field(

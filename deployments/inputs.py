@@ -63,4 +63,4 @@ class StoredInputs:
         return next(source for source in self._sources if source.id == id)
 
 
-__all__ = ["StoredInputs"]
+__all__ = ["StoredInputs", "StoredSource"]

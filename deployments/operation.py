@@ -103,7 +103,7 @@ class Report:
     first: float = 0.0
     """Progress of the job when the work begins, 0..1."""
     share: float = 1.0
-    """How much of the job's progress the work makes up, 0..1."""
+    """How much of the job's progress the work makes up, 0..1; 0: others tell how far the job has come."""
 
     def part(self, number: int, of: int) -> Report:
         """The report of part `number`, counted from 0, of `of` equal ones."""
@@ -164,6 +164,18 @@ class Inputs(Protocol):
     def __getitem__(self, id: str) -> Source: ...
 
 
+class Parts(Protocol):
+    """Artifacts of their own that a work makes on the way to its own one, and need not make again."""
+
+    def find(self, plan: Plan) -> Source | None:
+        """The artifact of a part's plan, where it was made before."""
+        ...
+
+    def keep(self, plan: Plan, output: Output) -> None:
+        """Commit a part. NotFound when an input was deleted meanwhile."""
+        ...
+
+
 Detections = "list[np.ndarray]"
 """One float32 array [faces, 15] a frame: x, y, w, h in pixels of the frame given, confidence 0..1 on the common scale
 (0.5 = the detector's own threshold), then five landmarks x, y (NaN where the detector has none)."""
@@ -188,6 +200,8 @@ class Tools:
     weights: Callable[[str], Path]
     """weights(model name of models.yaml): the local file; raises WeightsMissing"""
     settings: Settings
+    parts: Parts
+    """What is kept of the work before it has ended."""
 
 
 class Stopped(Exception):
@@ -214,6 +228,9 @@ class Operation:
     settle: str = ""
     """`package.module:function`: (plan, weights, settings) -> Plan, asked in the replica before the work: names the
     backend that is really there. Another one than planned is keyed and looked up anew."""
+    parts: str = ""
+    """`package.module:function`: (plan, inputs) -> the plans of the parts that can be made apart from each other. They
+    are works of the same operation, of another kind; the work of the whole looks for them in `tools.parts`."""
     act: Callable[[Plan, Registry, Settings], tuple[JSON, bool]] | None = None
     """Instead of `answer` and `work`, for an operation that edits a document: gives the answer and whether anything
     changed. Light, run where the plan was made, its needs among the inputs."""
@@ -238,6 +255,7 @@ __all__ = [
     "Need",
     "Operation",
     "Output",
+    "Parts",
     "Plan",
     "Record",
     "Registry",

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from artifacts import Record, Registry, Scope
 from configs.settings import Settings
-from deployments import metrics, repetition
+from deployments import metrics, parts, repetition
 from deployments.dispatch import Dispatch, back
 from deployments.errors import AppError, Busy, InputCrashedWorker, WorkerLost, as_app_error
 from deployments.flights import Flights
@@ -242,7 +242,12 @@ class Runner:
 
     async def _compute(self, operation: Operation, plan: Plan, request_id: str, report: Report | None) -> Made:
         """The work, counted while it is under way."""
+        at_once = self.settings.video_render_parallel
         with metrics.underway(operation.name):
+            if operation.parts and at_once > 1:
+                report = await parts.prepare(
+                    self.registry, self._dispatch, operation.deployment, plan, request_id, report, at_once
+                )
             done = await repetition.execute(
                 self.registry, self._dispatch, operation.deployment, plan, request_id, report
             )

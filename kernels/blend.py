@@ -6,7 +6,8 @@ A row holds B(cb, cs), the colour that a mode makes of a backdrop and a source c
   tensors of any shape, another one tensors `[..., 3]`.
 - `fast`: scalar code that the compiled loops inline, float32, in the form that costs least:
     `premultiplied`  (p, r, a, ab) -> a*ab*B   with p = ab*cb, r = a*cs: multiplications and additions only
-    `quotient`       (v, s, t, q) -> t*B       with v = t*cb, s = cs, q = 1/`divisor`(s): where the source divides
+    `quotient`       (v, s, t, q) -> t*B       with v = t*cb (by rounding perhaps a little more than t), s = cs,
+                                               q = 1/`divisor`(s): where the source divides
     `straight`       (b, s) -> B               one channel, any formula
     `colors`         (br, bg, bb, sr, sg, sb, ab) -> ab*(Br, Bg, Bb)   the modes that look at all channels together; the
                                                backdrop is 0..ab, the source 0..1
@@ -64,7 +65,7 @@ FOUR, TWELVE, SIXTEEN = (np.float32(v) for v in (4, 12, 16))
 TINY = np.float32(1e-12)
 # A composited 1.0 arrives as 1 - 1e-7: every test for an exact value needs a tolerance that float32 can carry.
 EPSILON = np.float32(1e-5)
-NEARLY_ONE = np.float32(1 - 1e-5)
+NEARLY_ONE, OVER_ONE = np.float32(1 - 1e-5), np.float32(1 + 1e-5)
 HASH_X, HASH_Y, HASH_SEED = np.uint64(0x9E3779B1), np.uint64(0x85EBCA77), np.uint64(0xC2B2AE3D)
 HASH_ONE, HASH_TWO, HASH_MASK = np.uint64(0x85EBCA6B), np.uint64(0xC2B2AE35), np.uint64(0xFFFFFFFF)
 LUMA_R, LUMA_G, LUMA_B = (np.float32(v) for v in LUMA)
@@ -162,14 +163,14 @@ def _fast_soft_light(b: Any, s: Any) -> Any:
 
 
 def _fast_vivid_light(v: Any, s: Any, t: Any, q: Any) -> Any:
-    burns = s <= HALF
+    burns, v = s <= HALF, min(v, t)
     least = min(t, ((t - v if burns else v) + NOUGHT * t) * q)  # added: the source's extreme wins
     return t - least if burns else least
 
 
-def _fast_hard_mix(b: Any, s: Any) -> Any:
-    threshold = NEARLY_ONE if s <= EPSILON else ONE + EPSILON - s
-    return ONE if b >= threshold else ZERO
+def _fast_hard_mix(p: Any, r: Any, a: Any, ab: Any) -> Any:
+    t = a * ab
+    return t if p * a >= min(NEARLY_ONE * t, OVER_ONE * t - r * ab) else ZERO  # a source of 0 leaves the first
 
 
 _fast_divide = _fast_color_dodge  # of another divisor
@@ -230,7 +231,8 @@ def _fast_luminosity(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any, ab: A
     return recolor(luma(sr, sg, sb) * ab, ONE, ONE, br, bg, bb, ab)
 
 
-# In the premultiplied form u = r*ab, v = p*a and t = a*ab stand for the source, the backdrop and 1.
+# In the premultiplied form u = r*ab, v = p*a and t = a*ab stand for the source, the backdrop and 1. Hard light's two
+# halves, 2rp and t - 2(ab - p)(a - r), are (2r - a)(2p - ab) apart: so it needs no choice, nor does overlay.
 _ROWS: tuple[Mode, ...] = (
     Mode("normal", W3C, lambda b, s: s + 0 * b, "premultiplied", lambda p, r, a, ab: r * ab),
     # normal, of whole pixels: compositors make the alpha 0 or 1 by `dissolved` before they blend
@@ -274,7 +276,7 @@ _ROWS: tuple[Mode, ...] = (
         W3C,
         lambda b, s: _hard_light(s, b),
         "premultiplied",
-        lambda p, r, a, ab: TWO * r * p if TWO * p <= ab else a * ab - TWO * (ab - p) * (a - r),
+        lambda p, r, a, ab: TWO * r * p - max(TWO * p - ab, ZERO) * (TWO * r - a),
     ),
     Mode("soft_light", W3C, _soft_light, "straight", _fast_soft_light),
     Mode(
@@ -282,7 +284,7 @@ _ROWS: tuple[Mode, ...] = (
         W3C,
         _hard_light,
         "premultiplied",
-        lambda p, r, a, ab: TWO * r * p if TWO * r <= a else a * ab - TWO * (ab - p) * (a - r),
+        lambda p, r, a, ab: TWO * r * p - max(TWO * r - a, ZERO) * (TWO * p - ab),
     ),
     Mode("vivid_light", ADOBE, _vivid_light, "quotient", _fast_vivid_light, lambda s: TWO * min(s, ONE - s)),
     Mode(
@@ -297,9 +299,9 @@ _ROWS: tuple[Mode, ...] = (
         ADOBE,
         lambda b, s: _select(s <= 0.5, b.minimum(2 * s), b.maximum(2 * s - 1)),
         "premultiplied",
-        lambda p, r, a, ab: min(p * a, TWO * r * ab) if TWO * r <= a else max(p * a, TWO * r * ab - a * ab),
+        lambda p, r, a, ab: max(min(p * a, TWO * r * ab), TWO * r * ab - a * ab),
     ),
-    Mode("hard_mix", ADOBE, _hard_mix, "straight", _fast_hard_mix),
+    Mode("hard_mix", ADOBE, _hard_mix, "premultiplied", _fast_hard_mix),
     Mode("difference", W3C, lambda b, s: (b - s).abs(), "premultiplied", lambda p, r, a, ab: abs(r * ab - p * a)),
     Mode(
         "exclusion",

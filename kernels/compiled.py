@@ -1,21 +1,107 @@
-"""How the fast kernels are compiled: numba, cached on disk, without the interpreter's lock."""
+"""How the fast kernels are compiled: numba, cached on disk, without the interpreter's lock.
 
+Small kernels are `compiled`. A large one is cut into parts that are `addressable`, each with a place of its own in the
+cache and called by its address: were they linked into their caller, LLVM would optimise them once more for every caller
+above them, which cost the compositor a minute.
+"""
+
+# numba's decorators are untyped, and pointers have no Python type
+# mypy: disable-error-code="no-untyped-def"
 from __future__ import annotations
 
-from collections.abc import Callable
+import fcntl
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar, cast
 
+import numba
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+_CONFIG: Any = numba.config
 F = TypeVar("F", bound=Callable[..., Any])
+
+MATH: dict[str, Any] = {"fastmath": True, "boundscheck": False, "error_model": "numpy"}
+_INNER = {"nogil": True, "forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+INLINE: dict[str, Any] = MATH | _INNER
+"""Of what only compiled code calls: no way in from Python is made, and LLVM takes it into its caller."""
 
 
 def compiled(function: F) -> F:
     """`function` as machine code, compiled at the first call and cached; neither parallel nor fastmath, so that the
     result depends neither on threads nor on the width of the machine's vectors."""
-    return cast(F, njit(cache=True, nogil=True)(function))
+    return cast(F, numba.njit(cache=True, nogil=True)(function))
+
+
+def pointer_to(element: Any) -> Any:
+    """An intrinsic that makes an address (int64) a pointer to `element`."""
+
+    @intrinsic
+    def pointer(typing_context, address):
+        def generate(context, builder, signature, arguments):
+            return builder.inttoptr(arguments[0], context.get_value_type(types.CPointer(element)))
+
+        return types.CPointer(element)(types.int64), generate
+
+    return pointer
+
+
+def calling(signature: Any) -> Any:
+    """An intrinsic (address int64, tuple of arguments) that calls what is `addressable` under a `signature` without a
+    result."""
+
+    @intrinsic
+    def call(typing_context, address, arguments):
+        def generate(context, builder, made, values):
+            pointer, parts = values
+            kinds = [context.get_value_type(kind) for kind in signature.args]
+            function = builder.inttoptr(pointer, ir.FunctionType(ir.VoidType(), kinds).as_pointer())
+            builder.call(function, [builder.extract_value(parts, i) for i in range(len(kinds))])
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.Tuple(signature.args)), generate
+
+    return call
+
+
+def with_names(function: Callable[..., Any], name: str, **names: Any) -> Callable[..., Any]:
+    """A copy of `function` under a name of its own that reads `names` among its globals. Not a closure: numba's cache
+    compares what a closure holds, and a compiled function never equals that of another process."""
+    copy = FunctionType(function.__code__, {**function.__globals__, **names}, name)
+    copy.__qualname__ = name
+    return copy
+
+
+def addressable(signature: Any, function: Callable[..., Any], name: str, **names: Any) -> Any:
+    """`function`, reading `names` among its globals, compiled or taken from numba's cache under `name`: its `address`
+    can be called as long as the result lives."""
+    return numba.cfunc(signature, cache=True, **MATH)(with_names(function, name, **names))
+
+
+def digest(*sources: str) -> str:
+    """Of source files, for a cached function's name: numba itself asks only whether the function's own file changed."""
+    return hashlib.sha256(b"".join(Path(source).read_bytes() for source in (__file__, *sources))).hexdigest()[:12]
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Within, no other process that shares numba's cache is within: of two that start at once, one compiles and the
+    other reads. Nobody waits where NUMBA_CACHE_DIR is not set or its file system has no locks."""
+    folder = _CONFIG.CACHE_DIR
+    if not folder:
+        yield
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with (Path(folder) / "compiling.lock").open("w") as file:
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def whole_rows(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -30,4 +116,15 @@ def whole_rows(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.lib.stride_tricks.as_strided(plane, (plane.shape[0], stride), (stride, 1))
 
 
-__all__ = ["compiled", "whole_rows"]
+__all__ = [
+    "INLINE",
+    "MATH",
+    "addressable",
+    "alone",
+    "calling",
+    "compiled",
+    "digest",
+    "pointer_to",
+    "whole_rows",
+    "with_names",
+]

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from kernels import color
-from kernels.blend import DISSOLVE, NUMBERS, canonical, dissolved, source_over
+from kernels.blend import DISSOLVE, canonical, dissolved, source_over
 
 try:
     from kernels import composite_numba as fast
@@ -88,27 +88,7 @@ def composite(
         return kernel.composite(shown, width, height, device)
     if fast is None or linear or cuda:
         return _by_reference(shown, width, height, linear, device)
-    table = np.zeros((len(shown), fast.COLUMNS), np.int64)
-    for row, layer in zip(table, shown, strict=True):
-        h, w = layer.pixels.shape[:2]
-        mask = (0, 0) if layer.mask is None else (layer.mask.ctypes.data, layer.mask.strides[0])
-        stride = layer.pixels.strides[0] // 4
-        number = NUMBERS[canonical(layer.mode)]
-        row[:] = (
-            layer.pixels.ctypes.data,
-            stride,
-            layer.x,
-            layer.y,
-            w,
-            h,
-            number,
-            *mask,
-            int(layer.opaque),
-            layer.seed,
-        )
-    out = np.empty((height, width, 4), np.uint8)
-    fast.run(table, np.array([layer.opacity for layer in shown], np.float32), out, threads)
-    return out
+    return fast.composite(shown, width, height, threads)
 
 
 def composite_reference(
@@ -181,7 +161,8 @@ def _check(layers: Sequence[Layer], width: int, height: int) -> None:
 
 def warm() -> None:
     """Compiles ahead (seconds the first time on a machine, then read from numba's cache)."""
-    composite([Layer(np.zeros((1, 1, 4), np.uint8))], 1, 1)
+    if fast is not None:
+        fast.warm()
 
 
 __all__ = ["Layer", "composite", "composite_reference", "warm"]

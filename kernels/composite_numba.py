@@ -6,72 +6,75 @@ written once. Three states save work: an *empty* tile takes its first covering l
 backdrop alpha, and a *general* one needs everything. What an opaque normal layer hides is never read.
 
 Rows are shared out in bands and no pixel depends on another, so bytes do not depend on the number of threads.
+
+The modes' loops and the pass over a band are called by their addresses: `kernels.compiled` says why.
 """
 
 # numba's decorators are untyped, and pointers have no Python type
-# mypy: disable-error-code="misc, untyped-decorator, no-untyped-call"
+# mypy: disable-error-code="misc, untyped-decorator, no-untyped-call, no-untyped-def, call-arg, var-annotated"
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba import prange, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from kernels import blend, composite_loops
-from kernels.blend import HALF, NUMBERS, ONE, TINY, ZERO
-from kernels.composite_loops import (
-    INLINE,
-    TILE,
-    TO_UNIT,
-    alpha_of,
-    blend_on_general,
-    blend_on_opaque,
-    channel,
-    masked_normal_on_general,
-    masked_normal_on_opaque,
-    normal_on_general,
-    normal_on_opaque,
-)
+from kernels.blend import DISSOLVE, HALF, ONE, TINY, ZERO, canonical
+from kernels.compiled import INLINE, MATH, addressable, alone, calling, digest, pointer_to
+from kernels.composite_loops import TILE, TO_UNIT, alpha_of, call_loop, channel, compile_all, loops_of
 from kernels.threads import at_most
 
+if TYPE_CHECKING:
+    from kernels.composite import Layer
+
 BANDS = 64
-NORMAL, SCATTER = NUMBERS["normal"], NUMBERS[blend.DISSOLVE]
 EMPTY, OPAQUE, GENERAL = 0, 1, 2
 TO_BYTE = np.float32(255)
 
 # Columns of the layer table, int64.
-POINTER, STRIDE, X, Y, WIDTH, HEIGHT, MODE, MASK, MASK_STRIDE, SOLID, SEED, COLUMNS = range(12)
+POINTER, STRIDE, X, Y, WIDTH, HEIGHT, MASK, MASK_STRIDE, ALPHAS, SOLID, HIDES, SEED, ON_OPAQUE, ON_GENERAL = range(14)
+COLUMNS = 14
+ROW = 8 * COLUMNS
+"""Bytes."""
 
-PLANES = 4 * TILE  # floats before the tile's alpha buffer
-SCRATCH = 5 * TILE + 16  # and 64 bytes to align them
+IN_LOOP, BUFFERED, SCATTERED = 0, 1, 2
+"""Where a layer's alphas are (column ALPHAS): made in its loop, in the tile's buffer, there and 0 or 1 by dissolve."""
 
+BAND = types.void(*[types.int64] * 8)
+"""(table, layers, opacities, out, stride of out in pixels, width, first row, end row): addresses and numbers"""
 
-def _pointer_to(element: Any) -> Any:
-    """An intrinsic that makes an address (int64) a pointer to `element`."""
-
-    @intrinsic
-    def pointer(context, address):  # type: ignore[no-untyped-def]
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            return builder.inttoptr(arguments[0], context.get_value_type(types.CPointer(element)))
-
-        return types.CPointer(element)(types.int64), generate
-
-    return pointer
+as_pixels = pointer_to(types.uint32)
+as_floats = pointer_to(types.float32)
+as_bytes = pointer_to(types.uint8)
+as_row = pointer_to(types.int64)
 
 
-as_pixels = _pointer_to(types.uint32)
-as_floats = _pointer_to(types.float32)
-as_bytes = _pointer_to(types.uint8)
+@intrinsic
+def _scratch(typing_context):
+    """The address (int64) of a tile's planes and its alphas behind them, on the stack, aligned to a line of cache."""
+
+    def generate(context, builder, signature, arguments):
+        floats = cgutils.alloca_once(builder, ir.ArrayType(ir.FloatType(), 5 * TILE))
+        floats.align = 64
+        return builder.ptrtoint(floats, ir.IntType(64))
+
+    return types.int64(), generate
+
+
+call_band = calling(BAND)
 dissolve_hash = numba.njit(**INLINE)(blend.dissolve_hash)
 LEVEL = np.float32(1 / 4096)
 
 
 @numba.njit(**INLINE)
-def _copy(pixels, opacity, planes, count):  # type: ignore[no-untyped-def]
+def _copy(pixels, opacity, planes, count):
     """The first layer of a tile: premultiplied, no backdrop to blend with."""
     for x in range(count):
         pixel = pixels[x]
@@ -84,26 +87,26 @@ def _copy(pixels, opacity, planes, count):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(**INLINE)
-def _clear(planes):  # type: ignore[no-untyped-def]
+def _clear(planes):
     for x in range(4 * TILE):
         planes[x] = ZERO
 
 
 @numba.njit(**INLINE)
-def _alphas(pixels, opacity, alphas, count):  # type: ignore[no-untyped-def]
+def _alphas(pixels, opacity, alphas, count):
     for x in range(count):
         alphas[x] = alpha_of(pixels[x]) * opacity
 
 
 @numba.njit(**INLINE)
-def _masked_alphas(pixels, mask, opacity, alphas, count):  # type: ignore[no-untyped-def]
+def _masked_alphas(pixels, mask, opacity, alphas, count):
     scaled = opacity * TO_UNIT
     for x in range(count):
         alphas[x] = alpha_of(pixels[x]) * (np.float32(np.int32(mask[x])) * scaled)
 
 
 @numba.njit(**INLINE)
-def _scatter(alphas, x, y, seed, count):  # type: ignore[no-untyped-def]
+def _scatter(alphas, x, y, seed, count):
     """Mode dissolve: pixels are shown whole or not at all. x, y: where the first one lies on the canvas."""
     for i in range(count):
         level = dissolve_hash(np.uint64(x + i), np.uint64(y), np.uint64(seed))
@@ -111,20 +114,20 @@ def _scatter(alphas, x, y, seed, count):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(**INLINE)
-def _byte(value):  # type: ignore[no-untyped-def]
+def _byte(value):
     """Rounded half up: 0..1 to 0..255."""
     return np.int32(min(value, ONE) * TO_BYTE + HALF)
 
 
 @numba.njit(**INLINE)
-def _store_opaque(planes, out, count):  # type: ignore[no-untyped-def]
+def _store_opaque(planes, out, count):
     for x in range(count):
         r, g, b = _byte(planes[x]), _byte(planes[TILE + x]), _byte(planes[2 * TILE + x])
         out[x] = np.uint32(r | (g << 8) | (b << 16) | 0xFF000000)
 
 
 @numba.njit(**INLINE)
-def _store_general(planes, out, count):  # type: ignore[no-untyped-def]
+def _store_general(planes, out, count):
     for x in range(count):
         a = planes[3 * TILE + x]
         k = ONE / max(a, TINY)
@@ -135,83 +138,59 @@ def _store_general(planes, out, count):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(**INLINE)
-def _pass(pixels, out, count):  # type: ignore[no-untyped-def]
+def _pass(pixels, out, count):
     for x in range(count):
         out[x] = pixels[x]
 
 
 @numba.njit(**INLINE)
-def _row_of(row, x, y):  # type: ignore[no-untyped-def]
+def _row_of(row, x, y):
     """The address of a layer's pixel at x, y of the canvas."""
     return row[POINTER] + 4 * ((y - row[Y]) * row[STRIDE] + x - row[X])
 
 
 @numba.njit(**INLINE)
-def _first_visible(table, opacities, x0, x1, y):  # type: ignore[no-untyped-def]
+def _first_visible(table, layers, x0, x1, y):
     """The topmost layer that hides all below it in this tile, else -1."""
-    for i in range(table.shape[0] - 1, -1, -1):
-        row = table[i]
-        if (
-            row[MODE] == NORMAL
-            and row[SOLID] == 1
-            and row[MASK] == 0
-            and opacities[i] == ONE
-            and row[Y] <= y < row[Y] + row[HEIGHT]
-            and row[X] <= x0
-            and x1 <= row[X] + row[WIDTH]
-        ):
+    for i in range(layers - 1, -1, -1):
+        row = as_row(table + i * ROW)
+        if row[HIDES] and row[Y] <= y < row[Y] + row[HEIGHT] and row[X] <= x0 and x1 <= row[X] + row[WIDTH]:
             return i
     return -1
 
 
 @numba.njit(**INLINE)
-def _tile(table, opacities, x0, x1, y, planes, address, out):  # type: ignore[no-untyped-def]
+def _tile(table, layers, opacities, x0, x1, y, address, out):
     """Blends every layer into one tile, columns x0 to x1 of row y, and writes it."""
-    alphas = as_floats(address + 4 * PLANES)
-    lowest = _first_visible(table, opacities, x0, x1, y)
-    if lowest >= 0 and lowest == table.shape[0] - 1:  # nothing is blended
-        _pass(as_pixels(_row_of(table[lowest], x0, y)), out, x1 - x0)
+    planes, alphas = as_floats(address), as_floats(address + 4 * (4 * TILE))
+    lowest = _first_visible(table, layers, x0, x1, y)
+    if lowest >= 0 and lowest == layers - 1:  # nothing is blended
+        _pass(as_pixels(_row_of(as_row(table + lowest * ROW), x0, y)), out, x1 - x0)
         return
     state = EMPTY
-    for i in range(max(lowest, 0), table.shape[0]):
-        row = table[i]
+    for i in range(max(lowest, 0), layers):
+        row = as_row(table + i * ROW)
         line = y - row[Y]
         left, right = max(x0, row[X]), min(x1, row[X] + row[WIDTH])
         if line < 0 or line >= row[HEIGHT] or left >= right:
             continue
         opacity, count, whole = opacities[i] * TO_UNIT, right - left, left == x0 and right == x1
-        pixels = as_pixels(_row_of(row, left, y))
-        part = as_floats(address + 4 * (left - x0))
-        masked, mode = row[MASK] != 0, row[MODE]
-        solid = whole and not masked and row[SOLID] == 1 and opacities[i] == ONE
+        pixels, solid, source = as_pixels(_row_of(row, left, y)), whole and row[SOLID] != 0, row[ALPHAS]
         if state == EMPTY:
-            if whole and not masked and mode != SCATTER:  # every mode over nothing is the source itself
+            if whole and row[MASK] == 0 and source != SCATTERED:  # every mode over nothing is the source itself
                 _copy(pixels, opacity, planes, count)
                 state = OPAQUE if solid else GENERAL
                 continue
             _clear(planes)
             state = GENERAL
-        if masked:
+        if row[MASK] != 0:
             _masked_alphas(pixels, as_bytes(row[MASK] + y * row[MASK_STRIDE] + left), opacity, alphas, count)
-        elif mode != NORMAL:
+        elif source != IN_LOOP:
             _alphas(pixels, opacity, alphas, count)
-        if mode == SCATTER:
+        if source == SCATTERED:
             _scatter(alphas, left, y, row[SEED], count)
-            masked, mode = True, NORMAL
-        if mode == NORMAL:
-            if state == OPAQUE:
-                if masked:
-                    masked_normal_on_opaque(pixels, alphas, opacity, part, count)
-                else:
-                    normal_on_opaque(pixels, alphas, opacity, part, count)
-            elif masked:
-                masked_normal_on_general(pixels, alphas, opacity, part, count)
-            else:
-                normal_on_general(pixels, alphas, opacity, part, count)
-        elif state == OPAQUE:
-            blend_on_opaque(mode, pixels, alphas, part, count)
-        else:
-            blend_on_general(mode, pixels, alphas, part, count)
+        loop = row[ON_OPAQUE] if state == OPAQUE else row[ON_GENERAL]
+        call_loop(loop, (pixels, alphas, opacity, as_floats(address + 4 * (left - x0)), count))
         if solid:
             state = OPAQUE
     if state == OPAQUE:
@@ -223,46 +202,57 @@ def _tile(table, opacities, x0, x1, y, planes, address, out):  # type: ignore[no
             out[x] = np.uint32(0)
 
 
-def _entry(digest: int) -> Any:
-    """The one cached function. numba looks only at this function when it asks whether its cache is fresh; the digest
-    of the sources, a constant of the closure, makes a changed formula another cache entry."""
-
-    @numba.njit(parallel=True, cache=True, **INLINE)
-    def run(table, opacities, out, out_stride, width, height):  # type: ignore[no-untyped-def]
-        step = (height + BANDS - 1) // BANDS
-        for band in prange(BANDS):
-            scratch = np.empty(SCRATCH, np.float32)
-            address = (scratch.ctypes.data + 63) // 64 * 64
-            planes = as_floats(address)
-            for y in range(band * step, min(height, (band + 1) * step)):
-                for x0 in range(0, width, TILE):
-                    line = as_pixels(out + 4 * (y * out_stride + x0))
-                    _tile(table, opacities, x0, min(x0 + TILE, width), y, planes, address, line)
-            scratch[0] = ZERO  # keeps the buffer alive to here
-        return digest
-
-    return run
+def _band(table, layers, opacities, out, stride, width, first, end):
+    """Rows `first` to `end` of the canvas, tile by tile."""
+    address = _scratch()
+    for y in range(first, end):
+        for x0 in range(0, width, TILE):
+            line = as_pixels(out + 4 * (y * stride + x0))
+            _tile(table, layers, as_floats(opacities), x0, min(x0 + TILE, width), y, address, line)
 
 
-_SOURCES = (blend.__file__, composite_loops.__file__, __file__)
+@numba.njit(parallel=True, cache=True, nogil=True, **MATH)
+def _bands(band, table, layers, opacities, out, stride, width, height):
+    step = (height + BANDS - 1) // BANDS
+    for i in prange(BANDS):
+        first, end = i * step, min(height, (i + 1) * step)
+        call_band(band, (table, layers, opacities, out, stride, width, first, end))
 
 
-def _digest() -> int:
-    sources = b"".join(Path(source).read_bytes() for source in _SOURCES)
-    return int.from_bytes(hashlib.sha256(sources).digest()[:6], "big")
+@cache
+def _compiled_band() -> Any:
+    return addressable(BAND, _band, f"band_{digest(blend.__file__, composite_loops.__file__)}")
 
 
-_run = _entry(_digest())
-
-
-def run(table: np.ndarray, opacities: np.ndarray, out: np.ndarray, threads: int) -> None:
-    """Composites the layers of `table` into `out`.
-
-    table: int64 [layers, COLUMNS], bottom to top; addresses must stay valid during the call.
-    opacities: float32 [layers], 0..1. out: uint8 [H, W, 4], rows contiguous. threads: see kernels.threads.
-    """
+def composite(layers: Sequence[Layer], width: int, height: int, threads: int) -> np.ndarray:
+    """`kernels.composite.composite` on up to `threads` threads (see kernels.threads); the layers are checked."""
+    table = np.zeros((len(layers), COLUMNS), np.int64)
+    for row, layer in zip(table, layers, strict=True):
+        row[:] = _row(layer)
+    opacities = np.array([layer.opacity for layer in layers], np.float32)
+    out = np.empty((height, width, 4), np.uint8)
+    sizes = (out.strides[0] // 4, width, height)
+    addresses = (one.ctypes.data for one in (opacities, out))
     with at_most(threads):
-        _run(table, opacities, out.ctypes.data, out.strides[0] // 4, out.shape[1], out.shape[0])
+        _bands(_compiled_band().address, table.ctypes.data, len(layers), *addresses, *sizes)
+    return out
 
 
-__all__ = ["COLUMNS", "run"]
+def _row(layer: Layer) -> tuple[int, ...]:
+    (h, w), mode, masked = layer.pixels.shape[:2], canonical(layer.mode), layer.mask is not None
+    mask = (0, 0) if layer.mask is None else (layer.mask.ctypes.data, layer.mask.strides[0])
+    bare = mode == "normal" and not masked
+    alphas = SCATTERED if mode == DISSOLVE else IN_LOOP if bare else BUFFERED
+    solid = layer.opaque and not masked and layer.opacity == 1
+    box = (layer.pixels.ctypes.data, layer.pixels.strides[0] // 4, layer.x, layer.y, w, h)
+    return (*box, *mask, alphas, solid, solid and bare, layer.seed, *loops_of(mode, masked))
+
+
+def warm() -> None:
+    """Compiles every loop, so that none is compiled when it is first needed."""
+    with alone():
+        compile_all()
+        composite([], 1, 1, 1)
+
+
+__all__ = ["composite", "warm"]

@@ -22,6 +22,7 @@ from deployments import crashes
 from deployments.errors import ResidualFaces
 from deployments.inputs import StoredInputs
 from deployments.operation import JSON, Operation, Output, Plan, Report, Tools, Warning
+from deployments.replicas.kept import Kept, commit
 from deployments.replicas.pacing import Detect, Pace
 from deployments.replicas.progress import Progress
 from deployments.replicas.turns import MOST_PAUSED, Place, Turns
@@ -91,6 +92,22 @@ class Host:
         settled: Plan = await self._thread(load(operation.settle), plan, self._weights, self._settings)
         return settled
 
+    async def parts(self, plan: Plan) -> list[Plan]:
+        """The parts of a plan that can be made apart from each other and are not there yet."""
+        plan = await self.settle(plan)
+        scratch = await self._thread(self._make_scratch)
+        try:
+            return await self._thread(self._missing_parts, plan, scratch)
+        finally:
+            await self._thread(shutil.rmtree, scratch, True)
+
+    def _missing_parts(self, plan: Plan, scratch: Path) -> list[Plan]:
+        kept = Kept(self._registry, scratch)
+        found: list[Plan] = load(self._operations[plan.operation].parts)(
+            plan, StoredInputs(self._registry, plan, scratch)
+        )
+        return [part for part in found if kept.find(part) is None]
+
     async def _execute(self, plan: Plan, report: Report | None, place: Place | None) -> Done:
         operation = self._operations[plan.operation]
         plan = await self.settle(plan)
@@ -104,7 +121,7 @@ class Host:
         async def do() -> Record:
             await self._thread(progress.begin)
             output = await self._work(operation, plan, scratch, Pace(place, stop, progress, self._detect))
-            return await self._thread(self._commit, plan, output)
+            return await self._thread(commit, self._registry, plan, output)
 
         work = asyncio.ensure_future(do())
         try:
@@ -147,22 +164,12 @@ class Host:
             side_id=lambda kind, name: self._registry.side_id(plan.scope, plan.kind, plan.cache_key, kind, name),
             weights=self._weights,
             settings=self._settings,
+            parts=Kept(self._registry, scratch),
         )
         inputs = StoredInputs(self._registry, plan, scratch)
         if inspect.iscoroutinefunction(work):
             return await work(plan, inputs, tools)
         return await self._thread(work, plan, inputs, tools)
-
-    def _commit(self, plan: Plan, output: Output) -> Record:
-        meta = dict(output.meta)
-        return self._registry.commit(
-            plan.scope,
-            cache_key=plan.cache_key,
-            main=Draft("", plan.kind, output.media_type, output.data, meta, output.start_ms, output.end_ms),
-            sides=output.sides,
-            inputs=[asdict(item) for item in plan.inputs],
-            parent_asset_id=plan.parent_asset_id,
-        )
 
     def _commit_report(self, plan: Plan, report: Draft) -> Record:
         return self._registry.commit(

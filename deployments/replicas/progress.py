@@ -31,7 +31,7 @@ class Progress:
     def tell(self, done: int, total: int) -> None:
         """`done` of `total` frames, milliseconds or layers are behind."""
         now = time.monotonic()
-        if self._report is None or now - self._told < EVERY_S:
+        if self._report is None or not self._report.share or now - self._told < EVERY_S:
             return
         self._told = now
         passed, part = now - self._began, done / max(1, total)
@@ -48,7 +48,7 @@ class Progress:
         self._writer.shutdown(wait=False, cancel_futures=True)
 
     def _write(self, part: float, rate: float | None, eta_s: float | None) -> None:
-        if self._report is None:
+        if self._report is None or not self._report.share:
             return
         try:
             job.report(self._registry, self._plan.scope, self._report, part, rate, eta_s)

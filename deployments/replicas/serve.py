@@ -85,6 +85,12 @@ class Worker:
     async def settle(self, plan: Plan) -> Plan:
         return await self._host.settle(plan)
 
+    async def parts(self, plan: Plan) -> list[Plan]:
+        try:
+            return await self._host.parts(plan)
+        except Exception as error:
+            raise to_wire(error, "") from None
+
     async def probe(self, scope: Scope, key: str, media_type: str) -> JSON:
         try:
             return await self._host.probe(scope, key, media_type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from artifacts.errors import NotFound
 from deployments.errors import InvalidRequest
 from deployments.operation import JSON
 from deployments.timeline import sequences, sources
+from deployments.timeline.cutting import halves
 from deployments.timeline.models import Clip, Filter, Track, Transition
 from deployments.timeline.requests import AutomationRequest, MoveRequest, SplitRequest, TrimRequest
 
@@ -112,7 +114,8 @@ def trim(registry: Registry, scope: Scope, id: str, request: TrimRequest) -> Cha
 
 
 def split(id: str, request: SplitRequest) -> Change:
-    """Two clips of one, at a time of the timeline; the second one gets a new id and the transition out."""
+    """Two clips of one, at a time of the timeline. The second one gets a new id, the transition out, the fade of the
+    sound at the end and the keyframes from there on, so that both show and sound as the one did."""
 
     def change(body: JSON) -> None:
         track, clip = clip_of(body, id)
@@ -124,13 +127,18 @@ def split(id: str, request: SplitRequest) -> Change:
             )
         cut = clip["in_ms"] + round((request.at_ms - start) * clip["speed"])
         second = clip | {
-            "id": sequences.next_id(body, "clip"), "in_ms": cut, "start_ms_on_timeline": request.at_ms
+            "id": sequences.next_id(body, "clip"), "in_ms": cut, "start_ms_on_timeline": request.at_ms,
+            "audio_fade_in_ms": 0, "filters": copy.deepcopy(clip["filters"]),
         }  # fmt: skip
         clip["out_ms"] = cut
+        clip["audio_fade_out_ms"] = 0
         track["clips"].insert(track["clips"].index(clip) + 1, second)
         for row in body["transitions"]:
             if row["from_clip_id"] == id:
                 row["from_clip_id"] = second["id"]
+        for row in [row for row in body["automation"] if row["target_id"] == id]:
+            row["keyframes"], rest = halves(row["keyframes"], request.at_ms - start)
+            body["automation"].append(row | {"target_id": second["id"], "keyframes": rest})
 
     return change
 
@@ -155,17 +163,18 @@ def move(registry: Registry, scope: Scope, id: str, request: MoveRequest) -> Cha
 
 
 def add_transition(request: Transition) -> Change:
-    """Between two clips of one track, one after the other."""
+    """Between two clips of one video track, one after the other."""
 
     def change(body: JSON) -> None:
-        tracks = []
+        tracks: list[JSON] = []
         for field in ("from_clip_id", "to_clip_id"):
             try:
-                tracks.append(clip_of(body, getattr(request, field))[0]["id"])
+                tracks.append(clip_of(body, getattr(request, field))[0])
             except NotFound as error:
                 raise NotFound(error.message, field) from None
-        if tracks[0] != tracks[1] or request.from_clip_id == request.to_clip_id:
+        if tracks[0]["id"] != tracks[1]["id"] or request.from_clip_id == request.to_clip_id:
             raise InvalidRequest("a transition leads from one clip to another of the same track", field="to_clip_id")
+        sequences.check_passage(tracks[0]["kind"], "from_clip_id")
         body["transitions"].append({"id": sequences.next_id(body, "transition"), **request.model_dump()})
 
     return change

@@ -111,10 +111,22 @@ def build(registry: Registry, scope: Scope, id: str, request: SequenceRequest | 
                     f"{getattr(transition, field)!r} is no clip of this request; give the clip an `id` and name that",
                     field=f"transitions[{number}].{field}",
                 )
+        kinds = {clip["id"]: track["kind"] for track, clip in clips_of(body)}
+        check_passage(kinds[names[transition.from_clip_id]], f"transitions[{number}].from_clip_id")
         ends = {"from_clip_id": names[transition.from_clip_id], "to_clip_id": names[transition.to_clip_id]}
         body["transitions"].append({"id": next_id(body, "transition"), **transition.model_dump(), **ends})
     body["duration_ms"] = duration(body["tracks"])
     return body
+
+
+def check_passage(track_kind: str, field: str) -> None:
+    """InvalidRequest for a transition on a track whose clips lie over others, or are only heard."""
+    if track_kind != "video":
+        raise InvalidRequest(
+            f"transitions lead between clips of video tracks, and this clip is on a track of kind {track_kind}; "
+            "automate its opacity or volume_db instead",
+            field=field,
+        )
 
 
 def track_added(registry: Registry, scope: Scope, track: Track) -> Callable[[JSON], None]:
@@ -200,6 +212,7 @@ def stored(registry: Registry, scope: Scope, track: Track, clip: Clip, after: in
 __all__ = [
     "TYPE",
     "build",
+    "check_passage",
     "clip_end",
     "clips_of",
     "create",

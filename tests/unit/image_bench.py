@@ -143,4 +143,5 @@ class Bench:
             side_id=nothing,
             weights=nothing,
             settings=self.settings,
+            parts=nothing,
         )

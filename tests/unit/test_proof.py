@@ -163,7 +163,7 @@ def test_the_searcher_did_not_make_the_summary() -> None:
 
 
 def test_what_a_sampled_proof_looks_at() -> None:
-    notes = Notes("bt601", Fraction(1, 25))
+    notes = Notes(Path("none"), "bt601", Fraction(1, 25))
     notes.pts.extend(range(100))  # 4 s
     notes.cuts = [30]
     notes.tracks = {(0, 1): [40, 51]}

@@ -15,8 +15,10 @@ from configs.profiles import profiles
 from configs.settings import Settings
 from deployments.engines.video_render import settle
 from deployments.engines.video_render.covers import Cover
-from deployments.engines.video_render.film import Film
+from deployments.engines.video_render.cut import cut
+from deployments.engines.video_render.film import Film, Stage
 from deployments.engines.video_render.join import join
+from deployments.engines.video_render.segments import Segment
 from deployments.errors import BackendUnavailable
 from deployments.inputs import StoredInputs
 from kernels.tracks import Track
@@ -71,18 +73,22 @@ def test_a_segment_made_again_is_the_same_bytes(speed: float, shop: Shop, long: 
     scratch = shop.folder / f"again{speed}"
     scratch.mkdir()
     tools = tools_for(shop, scratch)
-    film = Film(plan, StoredInputs(shop.registry, plan, scratch), tools)
-    notes = film.shoot()
-    before = [segment.path.read_bytes() for segment in notes.segments]
+    inputs = StoredInputs(shop.registry, plan, scratch)
+    stage = Stage.of(inputs, tools)
+    films = [Film(segment, stage) for segment in cut(plan, inputs)]
+    notes = [film.shoot(lambda: None) for film in films]
+    before = [one.path.read_bytes() for one in notes]
     assert len(before) == (3 if speed == 1 else 2)
-    film.again(notes, (), range(len(before)))
-    assert [segment.path.read_bytes() for segment in notes.segments] == before
-    track = Track(110 if speed == 1 else 105, np.full((5, 4), 12.0), np.full(5, 0.9), np.ones(5, bool))
-    film.again(notes, [Cover([track])], [1])
-    after = [segment.path.read_bytes() for segment in notes.segments]
+    for film, one in zip(films, notes, strict=True):
+        film.again(one, ())
+    assert [one.path.read_bytes() for one in notes] == before
+    track = Track(10 if speed == 1 else 5, np.full((5, 4), 12.0), np.full(5, 0.9), np.ones(5, bool))
+    films[1].again(notes[1], [Cover([track])])
+    after = [one.path.read_bytes() for one in notes]
     assert [a == b for a, b in zip(before, after, strict=True)] == [n != 1 for n in range(len(before))]
-    path, _ = join(plan, StoredInputs(shop.registry, plan, scratch), tools, notes)
-    assert sum(1 for _ in decoded(path)) == len(notes.pts)
+    segments = [Segment(n.path, n.pts, n.time_base, n.delay, n.painted, n.lasts) for n in notes]
+    path, _, strip = join(plan, inputs, tools, segments)
+    assert sum(1 for _ in decoded(path)) == len(strip.pts) == (250 if speed == 1 else 125)
 
 
 def test_an_untouched_video_keeps_its_packets(shop: Shop, long: Asset) -> None:

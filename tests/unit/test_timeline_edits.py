@@ -11,10 +11,12 @@ import pytest
 
 from artifacts import Registry
 from configs.settings import Settings
+from deployments.engines.video_render.motion import automated
 from deployments.gateway.http import build_http
 from deployments.replicas.local import local_runner
 from deployments.timeline.models import Clip
 from deployments.timeline.requests import ClipPatch
+from kernels import curves
 from tests.unit.test_timeline import AUDIO, HEADERS, IMAGE, SECOND, VIDEO, mask, registry
 
 __all__ = ["registry"]
@@ -124,6 +126,49 @@ async def test_split_makes_two_clips_of_one(http: httpx.AsyncClient, made: JSON)
     assert gone["transitions"] == []
 
 
+CURVES: dict[str, list[JSON]] = {
+    "opacity": [{"ms": 500, "value": 0.2}, {"ms": 4500, "value": 1.0}, {"ms": 6000, "value": 0.0}],
+    "scale": [{"ms": 1000, "value": 1.0, "easing": "ease_in_out"}, {"ms": 5000, "value": 2.0}],
+    "position": [{"ms": 0, "value": [0, 10], "easing": "hold"}, {"ms": 3500, "value": [40, 20]}],
+    "volume_db": [{"ms": 3000, "value": -6.0, "easing": "ease_in"}, {"ms": 4000, "value": 0.0}],
+}
+
+
+def value_at(sequence: JSON, id: str, name: str, ms: float) -> list[float]:
+    """Of a stored sequence's automation, ms from the clip's start, as a render reads it."""
+    (row,) = [row for row in sequence["automation"] if (row["target_id"], row["property"]) == (id, name)]
+    clip_row = next(c for track in sequence["tracks"] for c in track["clips"] if c["id"] == id)
+    parts = automated(sequence, {"id": ""}, clip_row)[name]
+    assert len(parts) == (2 if name == "position" else 1)
+    assert len(row["keyframes"]) == len({key["ms"] for key in row["keyframes"]})
+    return [curves.value(keys, clip_row["start_ms_on_timeline"] + ms) for keys in parts]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("at_ms", [3000, 400, 7000, 4500])
+async def test_split_leaves_every_value_where_it_was(http: httpx.AsyncClient, made: JSON, at_ms: int) -> None:
+    """Before the cut, at it, and behind it; the second half's keyframes count from its own start and can be sent
+    back as they came."""
+    first = clip(made)["id"]
+    for name, rows in CURVES.items():
+        body = {"target_id": first, "property": name, "keyframes": rows}
+        whole = (await http.post("/video/automation", json=body)).json()
+    fades = {"audio_fade_in_ms": 300, "audio_fade_out_ms": 200}
+    assert (await http.patch(f"/video/clips/{first}", json=fades, headers={"If-Match": "*"})).status_code == 200
+    done = (await http.post(f"/video/clips/{first}/split", json={"at_ms": at_ms})).json()
+    second = clip(done, 0, 1)["id"]
+    for name, span in (("opacity", 1.0), ("scale", 1.0), ("position", 40.0), ("volume_db", 6.0)):
+        exact = name in ("opacity", "position")
+        for ms in range(0, 8000, 40):
+            id, own = (first, ms) if ms < at_ms else (second, ms - at_ms)
+            wanted = value_at(whole, first, name, ms)
+            allowed = 1e-4 if exact or ms < at_ms else 0.003 * span
+            assert value_at(done, id, name, own) == pytest.approx(wanted, abs=allowed), (name, ms)
+    for row in done["automation"]:
+        assert (await http.post("/video/automation", json=row)).status_code == 200
+    halves = [(c["audio_fade_in_ms"], c["audio_fade_out_ms"]) for c in done["tracks"][0]["clips"][:2]]
+    assert halves == [(300, 0), (0, 200)]
+
+
 async def test_move_in_time_and_between_tracks(http: httpx.AsyncClient, made: JSON) -> None:
     moved = clip(made, 0, 1)["id"]
     body = {"track_id": made["tracks"][1]["id"], "start_ms_on_timeline": 100}
@@ -141,6 +186,23 @@ async def test_transitions_join_two_clips_of_one_track(http: httpx.AsyncClient, 
     assert (await http.post(path, json=cross)).status_code == 400
     absent = await http.post(path, json=cross | {"to_clip_id": "clip_aaaaaaaa"})
     assert (absent.status_code, absent.json()["error"]["details"]["field"]) == (404, "to_clip_id")
+
+
+@pytest.mark.parametrize(("kind", "asset"), [("overlay", IMAGE), ("audio", AUDIO)])
+async def test_transitions_of_other_tracks_than_video_are_refused(
+    http: httpx.AsyncClient, kind: str, asset: str
+) -> None:
+    clips = [{"id": "a", "asset_id": asset, "out_ms": 1000}, {"id": "b", "asset_id": asset, "out_ms": 1000}]
+    tracks = [{"kind": "video", "clips": [{"asset_id": VIDEO}]}, {"kind": kind, "clips": clips}]
+    cross = {"kind": "crossfade", "from_clip_id": "a", "to_clip_id": "b", "duration_ms": 200}
+    at_once = await http.post("/video/sequences", json={"tracks": tracks, "transitions": [cross]})
+    stored = (await http.post("/video/sequences", json={"tracks": tracks})).json()
+    ids = {"from_clip_id": clip(stored, 1)["id"], "to_clip_id": clip(stored, 1, 1)["id"]}
+    later = await http.post(f"/video/sequences/{stored['id']}/transitions", json=cross | ids)
+    for refused, field in ((at_once, "transitions[0].from_clip_id"), (later, "from_clip_id")):
+        said = refused.json()["error"]
+        assert (refused.status_code, said["code"], said["details"]["field"]) == (400, "invalid_request", field)
+        assert f"on a track of kind {kind}" in said["message"]
 
 
 async def test_filter_stacks(http: httpx.AsyncClient, made: JSON, registry: Registry) -> None:

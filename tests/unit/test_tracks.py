@@ -109,6 +109,7 @@ def test_landmarks_lie_in_shares_of_the_box_and_are_filled_in() -> None:
 
 @pytest.mark.slow
 def test_a_moving_crowd_is_covered_and_each_face_keeps_its_track(shared_data: Path) -> None:
+    from deployments.engines.video_render.faces import LOOKS
     from tests.bench.crowd import covered, plain, switches, tracked, truth
 
     weights = {"yunet": shared_data / "models" / "face_detection_yunet_2023mar.onnx"}
@@ -120,3 +121,7 @@ def test_a_moving_crowd_is_covered_and_each_face_keeps_its_track(shared_data: Pa
         assert share >= 0.995
         assert outside <= 0.8
         assert 2 * switches(faces, boxes) < theirs
+        if mode == "auto":  # what is painted by default
+            share, outside = covered(faces, boxes, LOOKS["strong"].grow, ellipse=True)
+            assert share >= 0.995
+            assert outside <= 0.8

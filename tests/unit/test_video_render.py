@@ -33,7 +33,8 @@ from deployments.engines.video_render.work import render
 from deployments.errors import InvalidRequest, MissingDependency, UndecodableMedia, UnknownPreset, WrongAsset
 from deployments.inputs import StoredInputs
 from deployments.media.probe import probe
-from deployments.operation import JSON, Context, Output, Plan, Stopped, Tools
+from deployments.operation import JSON, Context, Output, Parts, Plan, Stopped, Tools
+from deployments.replicas.kept import Kept
 from deployments.timeline import sequences
 from deployments.timeline.models import SequenceRequest
 from kernels.yuv import to_yuv
@@ -107,24 +108,36 @@ class Shop:
     def plan(self, request: JSON) -> Plan:
         return plan(RenderRequest.model_validate(request), CONTEXT, self.registry, self.settings)
 
-    def render(self, request: JSON, stop: threading.Event | None = None) -> Output:
+    def render(self, request: JSON, stop: threading.Event | None = None, parts: Parts | None = None) -> Output:
         """Without a proof, unless the request asks for one."""
         made = self.plan({"proof": "off"} | request)
         self._count += 1
         scratch = self.folder / f"scratch{self._count}"
         scratch.mkdir()
-        output = asyncio.run(render(made, StoredInputs(self.registry, made, scratch), tools_for(self, scratch, stop)))
+        tools = tools_for(self, scratch, stop, parts)
+        output = asyncio.run(render(made, StoredInputs(self.registry, made, scratch), tools))
         check_meta("render", output.media_type, output.meta)
         return output
 
 
-def tools_for(shop: Shop, scratch: Path, stop: threading.Event | None = None) -> Any:
+class Forgetful:
+    """Finds nothing, keeps nothing."""
+
+    def find(self, plan: Plan) -> None:
+        pass
+
+    def keep(self, plan: Plan, output: Output) -> None:
+        pass
+
+
+def tools_for(shop: Shop, scratch: Path, stop: threading.Event | None = None, parts: Parts | None = None) -> Any:
     async def thread(function: Any, *args: Any) -> Any:
         return function(*args)
 
     return Tools(
         scratch=scratch, stop=stop or threading.Event(), progress=lambda done, total: None, detect=None,  # type: ignore[arg-type]
         thread=thread, side_id=None, weights=None, settings=shop.settings,  # type: ignore[arg-type]
+        parts=parts or Kept(shop.registry, scratch),
     )  # fmt: skip
 
 
@@ -289,7 +302,7 @@ def test_the_rest_is_kept(shop: Shop, blurred: JSON, shared_data: Path) -> None:
 
 def test_equal_bytes_twice(shop: Shop, blurred: JSON) -> None:
     request = timeline_cut(blurred, 1000, 3000)
-    first, second = (file(shop.render(request)).read_bytes() for _ in range(2))
+    first, second = (file(shop.render(request, parts=Forgetful())).read_bytes() for _ in range(2))
     assert first == second
 
 

@@ -74,16 +74,15 @@ def cues_of(parameters: JSON, transcripts: Mapping[str, str], inputs: Inputs) ->
     return sorted(cues, key=lambda cue: cue["start_ms"])
 
 
-def burnt(parameters: JSON, inputs: Inputs, canvas: tuple[int, int], color: Matrix) -> Captions | None:
-    """The captions that a plan wants drawn. Raises BackendUnavailable where the font's file is not here."""
-    burn = parameters["captions"]
-    if burn is None:
+def burnt(cues: Sequence[JSON], style: JSON | None, canvas: tuple[int, int], color: Matrix) -> Captions | None:
+    """The captions to be drawn; None: none. Raises BackendUnavailable where the font's file is not here."""
+    if style is None:
         return None
     try:
-        font = font_path(burn["style"]["font"])
+        font = font_path(style["font"])
     except FontMissing as error:
         raise BackendUnavailable(str(error)) from error
-    return Captions(cues_of(parameters, burn["transcripts"], inputs), burn["style"], font, canvas, color)
+    return Captions(cues, style, font, canvas, color)
 
 
 def draw(lines: Sequence[str], style: JSON, font: Path, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
-import av
 import numpy as np
-from av.container import InputContainer
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from deployments.engines.video_render import frames, motion
-from deployments.engines.video_render.clock import Clock, Reel, Shown, between, sought
-from deployments.engines.video_render.faces import Box, Painter, Tracks
+from deployments.engines.video_render.clock import Reel, Shown, between
+from deployments.engines.video_render.faces import Box, Painter, Track, Tracks
 from deployments.engines.video_render.models import TrackChoice
 from deployments.engines.video_render.pictures import mask_of
+from deployments.engines.video_render.readers import Pair, Readers
 from deployments.errors import UndecodableMedia
-from deployments.media.probe import open_media
 from deployments.operation import JSON, Inputs
 from kernels import yuv
 from kernels.anonymise import Cells
 from kernels.yuv import Matrix, Plane
+
+Held = dict[tuple[str, ...], dict[int, Cells]]
+"""(source, tracks, preset, style) -> track -> the cells that hide it, of the frame in which the track begins: whichever
+part of the timeline is rendered, and by whom, they are the same."""
 
 
 @dataclass(slots=True)
@@ -42,14 +43,13 @@ class Clip:
     """A video on a lane. Opened when it is first wanted, closed after its end."""
 
     def __init__(
-        self, row: JSON, canvas: tuple[int, int], color: Matrix, inputs: Inputs, painted: bool, held: dict[int, Cells]
+        self, row: JSON, canvas: tuple[int, int], color: Matrix, inputs: Inputs, readers: Readers, held: Held | None
     ) -> None:
-        """`painted` False: faces stay as they are, and what would be painted is still known. `held`: the cells of its
-        tracks, which outlive this pass."""
+        """`held`: the cells of tracks, which outlive this pass; None: faces stay as they are, and what would be painted
+        is still known."""
         self.row = row
-        self._canvas, self._color, self._painted, self._held = canvas, color, painted, held
-        self._source = inputs[row["source_id"]]
-        meta = self._source.meta
+        self._canvas, self._color, self._readers, self._held = canvas, color, readers, held
+        meta = inputs[row["source_id"]].meta
         self._matte = None if row["mask_artifact_id"] is None else mask_of(inputs[row["mask_artifact_id"]])
         self._size = (int(meta["height"]), int(meta["width"])) if self._matte is None else self._matte.shape
         self._inputs = inputs
@@ -60,17 +60,18 @@ class Clip:
         self._reel: Reel | None = None
         self._frames: Generator[Shown, None, None] | None = None
         self.time_base = Fraction(1, 1000)
+        self._zero = Fraction(0)  # seconds of the source's own clock where the container starts
         self.painter: Painter | None = None
         self.start = Fraction(row["start_ms"], 1000)
         self.end = Fraction(row["start_ms"] + row["duration_ms"], 1000)
         self.lasts = Fraction(0)
         """Seconds that the last frame decoded is shown."""
 
-    def at(self, time: Fraction, threads: int) -> Shown | None:
+    def at(self, time: Fraction) -> Shown | None:
         """The frame on screen at a time of the timeline; times rise."""
         local = (time - self.start) * Fraction(self.row["speed"])
         if self._reel is None:
-            self._frames = self.shown(threads, max(Fraction(0), local))
+            self._frames = self.shown(max(Fraction(0), local))
             self._reel = Reel(self._frames)
         return self._reel.at(local)
 
@@ -79,25 +80,31 @@ class Clip:
             self._frames.close()
         self._reel = self._frames = self._made = self._scaled = None
 
-    def shown(self, threads: int, since: Fraction = Fraction(0)) -> Generator[Shown, None, None]:
+    def shown(self, since: Fraction = Fraction(0)) -> Generator[Shown, None, None]:
         """Its frames from `since` (seconds of the source after in_ms) on, at seconds of the source."""
-        with open_media(self._source.path(), self._source.media_type) as container:
-            yield from self._decoded(container, threads, since)
-
-    def _decoded(self, container: InputContainer, threads: int, since: Fraction) -> Generator[Shown, None, None]:
-        if not container.streams.video:
-            raise UndecodableMedia("the file has no video stream")
-        source: Any = container.streams.video[0]
-        source.thread_type = "AUTO"
-        source.codec_context.thread_count = threads
-        self._matrix = frames.matrix(source.codec_context)
-        clock = Clock.of(container, source)
-        self.time_base = clock.time_base
-        self._open_painter(Fraction(container.start_time or 0, av.time_base))
         row = self.row
-        pairs = sought(container, source, clock, Fraction(row["in_ms"], 1000) + since)
-        yield from between(pairs, clock, row["in_ms"], row["out_ms"], since)
-        self.lasts = clock.lasts * clock.time_base
+        begin = Fraction(row["in_ms"], 1000) + since
+        reader = self._readers.take(row["source_id"], begin)
+        try:
+            clock, self._matrix, self.time_base = reader.clock, reader.matrix, reader.clock.time_base
+            self._zero = clock.start * clock.time_base
+            self._open_painter(reader.start)
+            yield from between(self._noticed(reader.pairs(begin)), clock, row["in_ms"], row["out_ms"], since)
+            self.lasts = clock.lasts * clock.time_base
+        finally:
+            self._readers.give(reader)
+
+    def _noticed(self, pairs: Iterator[Pair]) -> Iterator[Pair]:
+        """The same frames; where a track begins in one, its cells are taken there."""
+        before: Fraction | None = None
+        for frame, pts in pairs:
+            at = pts * self.time_base
+            if self.painter and self._held is not None:
+                begun = self.painter.beginning(before, at)
+                if begun:
+                    self.painter.hold(frames.planes(self._plain(frame)), at, begun)
+            before = at
+            yield frame, pts
 
     def _open_painter(self, start: Fraction) -> None:
         blur = self.row["face_blur"]
@@ -110,7 +117,28 @@ class Clip:
         if tracks.size not in (None, self._size[::-1]):
             raise UndecodableMedia(f"the face tracks are for {tracks.size} pixels, the video has {self._size[::-1]}")
         mask = None if limit is None else yuv.subsample(limit)
-        self.painter = Painter(tracks, blur["preset"], blur["style"], mask, self._held)
+        looks = (self.row["source_id"], blur["tracks_id"], blur["preset"], blur["style"])
+        held = {} if self._held is None else self._held.setdefault(looks, {})
+        self.painter = Painter(tracks, blur["preset"], blur["style"], mask, held)
+
+    def _plain(self, frame: VideoFrame) -> VideoFrame:
+        """8 bits, 4:2:0, in the file's matrix; the frame itself where it is that already."""
+        given = "bt709" if frames.transfer(frame) else self._matrix
+        plain = frames.as_yuv420(frame)
+        return plain if given == self._color else frames.in_matrix(plain, given, self._color)
+
+    def _look_up(self, painter: Painter, tracks: list[Track]) -> None:
+        """Takes the cells of tracks that began before this pass did, each from the frame in which it begins."""
+        for track in sorted(tracks, key=lambda track: track.pts[0]):
+            begins = painter.begins(track)
+            reader = self._readers.take(self.row["source_id"], begins - self._zero)
+            try:
+                for frame, pts in reader.pairs(begins - self._zero):
+                    if pts * self.time_base >= begins:
+                        painter.hold(frames.planes(self._plain(frame)), pts * self.time_base, [track])
+                        break
+            finally:
+                self._readers.give(reader)
 
     def drawn(self, shown: Shown, ms: float) -> Drawn:
         """Its picture at a time of the timeline."""
@@ -123,14 +151,14 @@ class Clip:
 
     def _finished(self, shown: Shown) -> VideoFrame:
         """Faces painted, cropped, upright, in the file's matrix: in its own pixels."""
-        frame = frames.as_yuv420(shown.frame)
-        given = "bt709" if frames.transfer(shown.frame) else self._matrix
-        if given != self._color:
-            frame = frames.in_matrix(frame, given, self._color)
-        faces = self.painter.faces(shown.pts, self.time_base) if self.painter and self._painted else []
-        if faces and self.painter:
-            frame = frames.writable(frame)
-            self.painter.paint(frames.planes(frame), faces)
+        frame, painter = self._plain(shown.frame), self.painter
+        faces = painter.faces(shown.pts, self.time_base) if painter and self._held is not None else []
+        if faces and painter:
+            unknown = painter.unknown(faces)
+            if unknown:
+                self._look_up(painter, unknown)
+            frame = frames.duplicate(frame) if frame is shown.frame else frame
+            painter.paint(frames.planes(frame), faces)
         frame = frames.cropped(frame, self.row["crop"]) if self.row["crop"] else frame
         return frames.even(frames.upright(frame, frames.turns(shown.frame)))
 
@@ -174,4 +202,4 @@ class Clip:
         return left + x * sx, top + y * sy, w * sx, h * sy
 
 
-__all__ = ["Clip", "Drawn"]
+__all__ = ["Clip", "Drawn", "Held"]

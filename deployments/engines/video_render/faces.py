@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import itemgetter
 from typing import Any
 
 from deployments.engines.video_render.models import TrackChoice
@@ -125,11 +126,14 @@ class Painter:
         mask: Planes | None = None,
         held: dict[int, Cells] | None = None,
     ) -> None:
-        """`mask`: luma and chroma sized, 255 where painting is allowed; None: everywhere. `held`: cells of an earlier
-        pass, which stay what they are."""
+        """`mask`: luma and chroma sized, 255 where painting is allowed; None: everywhere. `held`: cells that are known
+        already, which stay what they are."""
         self._tracks, self._style, self._mask = tracks, style, mask
         self._look = LOOKS[preset]
         self._held: dict[int, Cells] = {} if held is None else held
+        self._holds = self._look.held or style == "solid"
+        known = (track for track in tracks.tracks if track.pts and self._holds)
+        self._begin = sorted(((self.begins(track), track.id, track) for track in known), key=lambda row: row[:2])
         self.painted = 0
         """Faces painted so far, each counted in each frame."""
 
@@ -159,14 +163,40 @@ class Painter:
             anonymise.paint(planes, ellipse, colors, self._style, self._mask)
         self.painted += len(faces)
 
+    def begins(self, track: Track) -> Fraction:
+        """When a track begins, in seconds of its source's own clock."""
+        return track.pts[0] * self._tracks.time_base
+
+    def beginning(self, before: Fraction | None, at: Fraction) -> list[Track]:
+        """The tracks that begin in the frame at `at`, the one before it standing at `before` (None: it is not known),
+        and whose cells are yet to be taken."""
+        first = bisect_left(self._begin, at, key=itemgetter(0))
+        first = first if before is None else bisect_right(self._begin, before, key=itemgetter(0))
+        last = bisect_right(self._begin, at, key=itemgetter(0))
+        return [track for _, id, track in self._begin[first:last] if id not in self._held]
+
+    def unknown(self, faces: list[tuple[int, Ellipse]]) -> list[Track]:
+        """The tracks of `faces` whose cells are held and yet to be taken."""
+        wanted = {id for id, _ in faces if self._holds} - self._held.keys()
+        return [track for _, id, track in self._begin if id in wanted]
+
+    def hold(self, planes: Planes, at: Fraction, tracks: Sequence[Track]) -> None:
+        """Takes the tracks' cells from the frame at `at`, in seconds of its source's own clock."""
+        for track in tracks:
+            box = track.at(at / self._tracks.time_base) or track.boxes[0]
+            self._held[track.id] = self._taken(planes, anonymise.circumscribe(*box, self._look.grow))
+
     def _cells(self, planes: Planes, track: int, ellipse: Ellipse) -> Cells:
-        solid = self._style == "solid"
-        if not (self._look.held or solid):
+        if not self._holds:
             return anonymise.reduce(planes, ellipse, anonymise.grid(ellipse, self._look.across, self._look.least))
         if track not in self._held:
-            shape = (1, 1) if solid else anonymise.grid(ellipse, self._look.across, self._look.least)
-            self._held[track] = anonymise.quantise(anonymise.reduce(planes, ellipse, shape))
+            self._held[track] = self._taken(planes, ellipse)
         return self._held[track]
+
+    def _taken(self, planes: Planes, ellipse: Ellipse) -> Cells:
+        solid = self._style == "solid"
+        shape = (1, 1) if solid else anonymise.grid(ellipse, self._look.across, self._look.least)
+        return anonymise.quantise(anonymise.reduce(planes, ellipse, shape))
 
 
 __all__ = ["LOOKS", "Box", "Look", "Painter", "Track", "Tracks"]

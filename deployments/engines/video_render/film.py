@@ -1,114 +1,113 @@
-"""A plan's pictures as segments: all of them once, then those again that a proof wants covered."""
+"""One segment's pictures: all of them once, then again with what a proof wants covered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import av
 from av.video.frame import VideoFrame
 
+from deployments.engines.video_render.clip import Held
 from deployments.engines.video_render.covers import Cover
-from deployments.engines.video_render.facts import STILLS, Facts, facts_of
+from deployments.engines.video_render.cut import GRID_MS
 from deployments.engines.video_render.notes import Notes
-from deployments.engines.video_render.scene import Held, Picture, Scene
-from deployments.engines.video_render.segments import SEGMENT_S, Segment, Writer
+from deployments.engines.video_render.readers import Readers
+from deployments.engines.video_render.scene import Picture, Scene
+from deployments.engines.video_render.segments import Writer
 from deployments.errors import UndecodableMedia
 from deployments.operation import Inputs, Plan, Stopped, Tools
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What the segments of a render share: the files that are open, and the cells that hide faces."""
+
+    inputs: Inputs
+    tools: Tools
+    held: Held
+    readers: Readers
+
+    @classmethod
+    def of(cls, inputs: Inputs, tools: Tools) -> Stage:
+        return cls(inputs, tools, {}, Readers(inputs, tools.settings.threads))
+
+
 class Film:
-    """The segments of a render, in the scratch folder."""
+    """A segment, in the scratch folder."""
 
-    def __init__(self, plan: Plan, inputs: Inputs, tools: Tools) -> None:
-        self._plan, self._inputs, self._tools = plan, inputs, tools
-        moving = dict.fromkeys(row["source_id"] for row in plan.parameters["clips"] if row["kind"] == "video")
-        facts = [facts_of(inputs[id]) for id in moving]
-        self.leader: Facts = facts[0] if facts else STILLS
-        self._held: Held = {}
+    def __init__(self, plan: Plan, stage: Stage) -> None:
+        self.plan = plan
+        self._stage = stage
 
-    def shoot(self) -> Notes:
-        """Every frame, once. Raises UndecodableMedia, BackendUnavailable, Stopped."""
-        picture, notes = self._plan.parameters["picture"], Notes(self.leader.matrix)
-        scene = self.scene()
-        expected = round(picture["duration_ms"] / 1000 * float(picture["fps"] or self.leader.rate))
-        writer: Writer | None = None
-        last, place = -1, -1
-        try:
-            for item in scene.pictures():
-                frame = self._frame(item)
-                if writer is None or item.at // SEGMENT_S != place:
-                    if writer is not None:
-                        notes.segments.append(writer.close())
-                    place = int(item.at // SEGMENT_S)
-                    writer = self._writer(len(notes.segments), item.number)
-                    notes.time_base = writer.time_base
-                pts = max(last + 1, round(item.at / notes.time_base))
-                notes.uneven |= pts != round(item.at / notes.time_base)
-                last = pts
-                shown = item.shown()
-                tracks = [(number, track) for number, clip, seen in shown for track in clip.tracked(seen)]
-                notes.frame(frame, pts, shown[0][0] if shown else -1, tracks)
-                writer.put(frame, pts)
-                self._tools.progress(len(notes.pts), max(expected, len(notes.pts)))
-            if writer is None:
-                raise UndecodableMedia("the video has no frame that can be decoded")
-            notes.segments.append(writer.close())
-        except (av.FFmpegError, EOFError) as error:
-            raise _unreadable(error) from error
-        notes.end = last * notes.time_base + (notes.time_base if picture["rate"] else scene.lasts)
-        notes.painted = scene.painted
+    def shoot(self, shot: Callable[[], None]) -> Notes:
+        """Every frame, once; `shot` is called after each. Raises UndecodableMedia, BackendUnavailable, Stopped."""
+        parameters = self.plan.parameters
+        path, writer = self._writer()
+        notes = Notes(path, parameters["leader"]["matrix"], writer.time_base)
+        begin = parameters["index"] * GRID_MS
+        last = round(Fraction(begin, 1000) / notes.time_base) - 1
+        with _readable():
+            scene = self._scene(self._stage.readers)
+            with closing(scene.pictures()) as pictures:
+                for item in pictures:
+                    frame = self._frame(item)
+                    last = max(last + 1, round(item.at / notes.time_base))
+                    shown = item.shown()
+                    tracks = [(number, track) for number, clip, seen in shown for track in clip.tracked(seen)]
+                    notes.frame(frame, last, shown[0][0] if shown else -1, tracks)
+                    writer.put(frame, last)
+                    shot()
+            notes.delay = writer.close()
+        notes.painted, notes.lasts = scene.painted, scene.lasts
         return notes
 
-    def again(self, notes: Notes, covers: Sequence[Cover], numbers: Sequence[int]) -> None:
-        """The segments with these numbers, with covers over them. Raises as `shoot` does."""
+    def again(self, notes: Notes, covers: Sequence[Cover]) -> None:
+        """The same frames with covers over them. Raises as `shoot` does."""
+        _, writer = self._writer()
+        with _readable():
+            count = 0
+            for item in self.pictures(cover=covers):
+                writer.put(self._frame(item), notes.pts[item.number])
+                count += 1
+            notes.delay = writer.close()
+        if count != len(notes.pts):
+            raise UndecodableMedia("the video gives other frames when it is read from its middle")
+
+    def pictures(self, *, painted: bool = True, cover: Sequence[Cover] = ()) -> Generator[Picture, None, None]:
+        """Every picture, made anew, beside a pass that is under way."""
+        readers = Readers(self._stage.inputs, self._stage.tools.settings.threads)
         try:
-            for number in numbers:
-                old = notes.segments[number]
-                writer = self._writer(number, old.first)
-                for item in self.part(notes, old, cover=covers):
-                    writer.put(self._frame(item), notes.pts[item.number])
-                made = writer.close()
-                if made.end != old.end:
-                    raise UndecodableMedia("the video gives other frames when it is read from its middle")
-                notes.segments[number] = made
-        except (av.FFmpegError, EOFError) as error:
-            raise _unreadable(error) from error
+            with closing(self._scene(readers, painted, cover).pictures()) as pictures:
+                yield from pictures
+        finally:
+            readers.close()
 
-    def scene(self, *, painted: bool = True, cover: Sequence[Cover] = ()) -> Scene:
-        held = self._held if painted else None
-        return Scene(
-            self._plan, self._inputs, self._tools, self.leader.matrix, painted=painted, cover=cover, held=held
-        )  # fmt: skip
+    def _scene(self, readers: Readers, painted: bool = True, cover: Sequence[Cover] = ()) -> Scene:
+        held = self._stage.held if painted else None
+        return Scene(self.plan, self._stage.inputs, readers, held=held, cover=cover)
 
-    def part(
-        self, notes: Notes, segment: Segment, *, painted: bool = True, cover: Sequence[Cover] = ()
-    ) -> Iterator[Picture]:
-        """The pictures of a segment, made anew; from the start of the timeline where frames were pushed apart, since
-        their times do not tell which they are."""
-        scene = self.scene(painted=painted, cover=cover)
-        first, since = segment.first, Fraction(0)
-        if notes.uneven or not first:
-            first = 0
-        else:
-            since = (notes.pts[first] - Fraction(1, 2)) * notes.time_base
-        for item in scene.pictures(first, since, segment.end):
-            if item.number >= segment.first:
-                yield item
-
-    def _writer(self, number: int, first: int) -> Writer:
-        path = self._tools.scratch / f"segment{number:05}.{self._plan.parameters['profile']['container']}"
+    def _writer(self) -> tuple[Path, Writer]:
+        encoder = self.plan.parameters["encoder"]
+        path = self._stage.tools.scratch / f"segment{self.plan.parameters['index']:05}.{encoder['container']}"
         path.unlink(missing_ok=True)
-        return Writer(self._plan, self.leader, path, first)
+        return path, Writer(self.plan, path)
 
     def _frame(self, item: Picture) -> VideoFrame:
-        if self._tools.stop.is_set():
+        if self._stage.tools.stop.is_set():
             raise Stopped
         return item.frame()
 
 
-def _unreadable(error: BaseException) -> UndecodableMedia:
-    return UndecodableMedia(f"the video cannot be rendered: {type(error).__name__}")
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (av.FFmpegError, EOFError) as error:
+        raise UndecodableMedia(f"the video cannot be rendered: {type(error).__name__}") from error
 
 
-__all__ = ["Film"]
+__all__ = ["Film", "Stage"]

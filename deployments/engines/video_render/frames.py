@@ -137,12 +137,6 @@ def put(board: VideoFrame, frame: VideoFrame, x: int, y: int) -> None:
             below[y0:y1, x0:x1] = above[y0 - top : y1 - top, x0 - left : x1 - left]
 
 
-def writable(frame: VideoFrame) -> VideoFrame:
-    """The frame with memory of its own: the decoder's is still read by frames to come."""
-    frame.make_writable()
-    return frame
-
-
 def duplicate(frame: VideoFrame) -> VideoFrame:
     return _copied(frame, *planes(frame))
 
@@ -189,5 +183,4 @@ __all__ = [
     "transfer",
     "turns",
     "upright",
-    "writable",
 ]

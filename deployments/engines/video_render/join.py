@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,6 @@ from av.packet import Packet
 from deployments.engines.video_render import texts
 from deployments.engines.video_render.captions import cues_of
 from deployments.engines.video_render.facts import heard_of
-from deployments.engines.video_render.notes import Notes
 from deployments.engines.video_render.segments import Segment
 from deployments.engines.video_render.sound import Sound, soundtrack
 from deployments.errors import UndecodableMedia
@@ -24,38 +26,57 @@ MUXER = {"movflags": "+faststart", "fflags": "+bitexact"}
 """The index in front; no name of the writing library and no time of writing in the file."""
 
 
-def join(plan: Plan, inputs: Inputs, tools: Tools, notes: Notes) -> tuple[Path, Sound]:
-    """The segments into the file. Raises UndecodableMedia, Stopped."""
-    with av.open(str(notes.segments[0].path)) as first:
-        return _written(plan, inputs, tools, first.streams.video[0], _packets(notes), notes.end)
+@dataclass(slots=True)
+class Strip:
+    """Every frame of a file. With the segments' own times all that grows with a render: sixteen bytes a frame."""
+
+    time_base: Fraction
+    pts: array[int] = field(default_factory=lambda: array("q"))
+    end: Fraction = Fraction(0)
+    """Seconds."""
 
 
-def copy(plan: Plan, inputs: Inputs, tools: Tools, source: Source, notes: Notes) -> tuple[Path, Sound] | None:
-    """The source's own packets into the file, noted; None where they cannot be shown from a key frame on."""
+def join(plan: Plan, inputs: Inputs, tools: Tools, segments: Sequence[Segment]) -> tuple[Path, Sound, Strip]:
+    """The segments into the file. Raises UndecodableMedia where no frame is in any, Stopped."""
+    filled = [segment for segment in segments if segment.pts]
+    if not filled:
+        raise UndecodableMedia("the video has no frame that can be decoded")
+    strip = Strip(filled[0].time_base)
+    for pts in chain.from_iterable(segment.pts for segment in filled):
+        strip.pts.append(max(pts, strip.pts[-1] + 1) if strip.pts else pts)  # frames of one time are pushed apart
+    lasts = strip.time_base if plan.parameters["picture"]["rate"] else filled[-1].lasts
+    strip.end = strip.pts[-1] * strip.time_base + lasts
+    with av.open(str(filled[0].path)) as first:
+        made = _written(plan, inputs, tools, first.streams.video[0], _packets(filled, strip), strip.end)
+    return *made, strip
+
+
+def copy(plan: Plan, inputs: Inputs, tools: Tools, source: Source) -> tuple[Path, Sound, Strip] | None:
+    """The source's own packets into the file; None where they cannot be shown from a key frame on."""
     with open_media(source.path(), source.media_type) as container:
         stream: Any = container.streams.video[0]
         start = round(Fraction(container.start_time or 0, av.time_base) / stream.time_base)
-        last = _noted(container.demux(stream), start, notes)
+        strip = Strip(stream.time_base)
+        last = _noted(container.demux(stream), start, strip)
         if last is None:
             return None
-        notes.time_base = stream.time_base
-        notes.end = (max(notes.pts) + last) * stream.time_base
+        strip.end = (max(strip.pts) + last) * stream.time_base
         container.seek(start, stream=stream)
         moved = (_moved(packet, start) for packet in container.demux(stream) if packet.dts is not None)
-        return _written(plan, inputs, tools, stream, moved, notes.end)
+        return *_written(plan, inputs, tools, stream, moved, strip.end), strip
 
 
-def _noted(packets: Iterator[Any], start: int, notes: Notes) -> int | None:
+def _noted(packets: Iterator[Any], start: int, strip: Strip) -> int | None:
     """How long the last packet lasts, in ticks; None: they do not begin with a key frame, or some are not shown."""
     last = 1
     for packet in packets:
         if packet.dts is None:
             continue
-        if packet.pts is None or packet.is_discard or packet.is_corrupt or not (notes.pts or packet.is_keyframe):
+        if packet.pts is None or packet.is_discard or packet.is_corrupt or not (strip.pts or packet.is_keyframe):
             return None
-        notes.pts.append(packet.pts - start)
+        strip.pts.append(packet.pts - start)
         last = packet.duration or last
-    if not notes.pts or min(notes.pts) < 0:
+    if not strip.pts or min(strip.pts) < 0:
         return None
     return last
 
@@ -92,34 +113,33 @@ def _written(
     return target, sound
 
 
-def _packets(notes: Notes) -> Iterator[tuple[Packet, Fraction]]:
+def _packets(segments: Sequence[Segment], strip: Strip) -> Iterator[tuple[Packet, Fraction]]:
     """The packets of all segments in the order of decoding, stamped for the whole file, and their seconds of decoding.
 
     A packet's pts is that of its frame; its dts that of the frame `delay` places before it in the order of decoding,
     for the first ones as much before the first frame: as one encoder would have given them.
     """
-    delay = max(segment.delay for segment in notes.segments)
-    number = 0
-    for segment in notes.segments:
-        for packet, shown in _ordered(segment):
-            pts = notes.pts[shown]
-            if number >= delay:
-                dts = notes.pts[number - delay]
-            else:
-                dts = notes.pts[number] - (notes.pts[min(delay, len(notes.pts) - 1)] - notes.pts[0])
-            after = notes.pts[shown + 1] if shown + 1 < len(notes.pts) else round(notes.end / notes.time_base)
-            packet.time_base = notes.time_base
-            packet.pts, packet.dts, packet.duration = pts, dts, max(1, after - pts)
+    delay = max(segment.delay for segment in segments)
+    pts, number, first = strip.pts, 0, 0
+    for segment in segments:
+        for packet, shown in _ordered(segment.path):
+            own = pts[first + shown]
+            early = pts[min(delay, len(pts) - 1)] - pts[0]
+            dts = pts[number - delay] if number >= delay else pts[number] - early
+            after = pts[first + shown + 1] if first + shown + 1 < len(pts) else round(strip.end / strip.time_base)
+            packet.time_base = strip.time_base
+            packet.pts, packet.dts, packet.duration = own, dts, max(1, after - own)
             number += 1
-            yield packet, dts * notes.time_base
+            yield packet, dts * strip.time_base
+        first += len(segment.pts)
 
 
-def _ordered(segment: Segment) -> list[tuple[Packet, int]]:
-    """Its packets in the order of decoding, each with its frame's number."""
-    with av.open(str(segment.path)) as container:
+def _ordered(path: Path) -> list[tuple[Packet, int]]:
+    """A segment's packets in the order of decoding, each with its frame's number."""
+    with av.open(str(path)) as container:
         packets = [packet for packet in container.demux(container.streams.video[0]) if packet.dts is not None]
     ranks = {pts: rank for rank, pts in enumerate(sorted(packet.pts or 0 for packet in packets))}
-    return [(packet, segment.first + ranks[packet.pts or 0]) for packet in packets]
+    return [(packet, ranks[packet.pts or 0]) for packet in packets]
 
 
-__all__ = ["copy", "join"]
+__all__ = ["Strip", "copy", "join"]

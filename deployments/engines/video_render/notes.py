@@ -1,4 +1,4 @@
-"""What is remembered of a pass over the timeline: when each frame is shown, where shots begin, whom tracks showed."""
+"""What is remembered of a segment's pass: when each frame is shown, where shots begin, whom tracks showed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 from av.video.frame import VideoFrame
 
 from deployments.engines.video_render import frames
-from deployments.engines.video_render.segments import Segment
 from kernels.faces import Cuts
 from kernels.yuv import Matrix
 
@@ -24,24 +24,25 @@ LUMA = (32, 18)
 
 @dataclass(slots=True)
 class Notes:
-    """One pass. All that grows with the render's length: eight bytes a frame."""
+    """One segment, its frames numbered from 0. Its own start and end count as a shot's."""
 
+    path: Path
+    """The file that they were encoded into."""
     matrix: Matrix
     """Of its colors."""
-    time_base: Fraction = Fraction(1, 1000)
-    segments: list[Segment] = field(default_factory=list)
-    uneven: bool = False
-    """Whether frames had one time stamp and were pushed apart."""
+    time_base: Fraction
     pts: array[int] = field(default_factory=lambda: array("q"))
-    """Of every frame of the file."""
+    """Of every frame, from the render's start."""
+    delay: int = 0
+    """See Segment."""
     cuts: list[int] = field(default_factory=list)
     """Numbers of the frames that begin a shot; the first frame's is not among them."""
     tracks: dict[tuple[int, int], list[int]] = field(default_factory=dict)
     """(clip, track) -> numbers of its first and its last frame."""
     painted: int = 0
     """Faces painted, each counted in each frame."""
-    end: Fraction = Fraction(0)
-    """Seconds."""
+    lasts: Fraction = Fraction(0)
+    """See Segment."""
     _cuts: Cuts = field(default_factory=Cuts)
     _clip: int = -1
 
@@ -66,20 +67,16 @@ class Notes:
         which = bisect_right(starts, number) - 1
         return starts[which], (starts[which + 1] if which + 1 < len(starts) else len(self.pts)) - 1
 
-    def segment_of(self, number: int) -> int:
-        """Which segment a frame lies in."""
-        return bisect_right([segment.first for segment in self.segments], number) - 1
-
     def searched(self, mode: str) -> list[int]:
         """The frames that a proof looks at: `full` all, `sampled` those that the spec names."""
         count = len(self.pts)
-        if mode == "full":
+        if mode == "full" or not count:
             return list(range(count))
         starts = [0, *self.cuts]
         spans = [*zip(starts, [*(n - 1 for n in self.cuts), count - 1], strict=True), *self.tracks.values()]
         chosen = {number for first, last in spans for number in (first, (first + last) // 2, last)}
         times = self.times_ms
-        ticks = np.arange(0, times[-1] + 1, EVERY_MS)
+        ticks = np.arange(times[0] // EVERY_MS * EVERY_MS, times[-1] + 1, EVERY_MS)
         chosen |= {max(0, int(n)) for n in np.searchsorted(times, ticks, side="right") - 1}
         return sorted(chosen)
 

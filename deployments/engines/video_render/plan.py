@@ -20,7 +20,7 @@ from deployments.errors import InvalidRequest, MissingDependency, UnknownPreset,
 from deployments.operation import JSON, Context, Input, Operation, Plan, Warning
 from deployments.timeline import sequences
 
-BACKEND_VERSION = "4"
+BACKEND_VERSION = "5"
 INLINE = "sequence_aaaaaaaa"
 """The id that a sequence without a document goes by; it never leaves the plan."""
 DEPENDS_ON = ("summary", "captions")
@@ -249,6 +249,7 @@ OPERATION = Operation(
     deployment="Video",
     work="deployments.engines.video_render.work:render",
     settle="deployments.engines.video_render.settle:settle",
+    parts="deployments.engines.video_render.cut:whole",
     preview=preview,
     long=True,
     unit="frames",

@@ -1,18 +1,20 @@
-"""The proof: the finished file is decoded and searched for faces, and what is still one is covered.
+"""The proof: each finished segment is decoded and searched for faces, and what is still one is covered.
 
 A hit of at least `SURE` in the file counts as a face when the same detector has it, at that place (IoU of at least
 `SAME`), in the same frame composed without face_blur; a hit without a counterpart was made by the painting, and is
 reported alone. Faces that the caller chose to leave open do not count. What counts is linked over the frames around
-it, covered in one color by a further pass over the timeline, and the file is searched again.
+it, covered in one color by a further pass over the segment, and the segment is searched again.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from artifacts import Draft
 from deployments.engines.video_render.covers import Cover
@@ -26,13 +28,13 @@ from kernels.tracks import Linking, link
 REPAIRS = 2
 """Passes that cover what was found, before the render is given up."""
 LISTED = 1000
-"""Most hits that a report lists one by one; its counts are of all."""
+"""Most hits of a kind that are listed one by one; counts are of all."""
 REPORT = "proof/report"
 
 
 @dataclass(slots=True)
 class Proof:
-    """What was searched and found."""
+    """What was searched and found in a segment."""
 
     searched: int = 0
     """Frames of the file that is kept."""
@@ -40,62 +42,83 @@ class Proof:
     """In the file that is kept: hits that are no faces."""
     repaired: Hits = field(default_factory=dict)
     """Faces that were found and then covered."""
-    residual: list[JSON] = field(default_factory=list)
+    residual: Hits = field(default_factory=dict)
     """Faces that are left."""
     passes: int = 1
 
-    def report(self, plan: Plan, notes: Notes) -> Side:
-        """The anonymise_report."""
-        wanted = plan.parameters["proof"]
-        blurs = [clip["face_blur"] for clip in plan.parameters["clips"] if clip["face_blur"]]
-        grades = {blur["grade"] for blur in blurs}
-        times = notes.times_ms
-        meta = {
-            "summary_ids": list(dict.fromkeys(blur["summary_id"] for blur in blurs)),
-            "backend_version": plan.backend_version,
-            "frames": self.searched,
-            "faces": notes.painted,
-            "residual_faces": len(self.residual),
-            "grade": "reversible" if "reversible" in grades else "irreversible",
-            "mode": wanted["mode"],
-            "detector": wanted["detector"],
-            "model_used": wanted["model"],
-            "independent": wanted["independent"],
-            "scale": wanted["scale"],
-            "repaired_faces": sum(map(len, self.repaired.values())),
-            "artefacts": sum(map(len, self.artefacts.values())),
-            "passes": self.passes,
-            "cache_key": plan.cache_key,
-            "shows_faces": False,
-        }
-        body = meta | {
-            "render_frames": len(notes.pts),
-            "residual": self.residual[:LISTED],
-            "repaired": _listed(self.repaired, times),
-            "artefact_hits": _listed(self.artefacts, times),
-        }
-        data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
-        return Side(REPORT, "anonymise_report", "application/json", data, meta, 0, round(notes.end * 1000))
+    def said(self, times_ms: NDArray[np.float64]) -> JSON:
+        """`searched`, `passes`, and of each kind of hit its count and its rows."""
+        kinds = {"artefacts": self.artefacts, "repaired": self.repaired, "residual": self.residual}
+        said: JSON = {"searched": self.searched, "passes": self.passes}
+        for name, hits in kinds.items():
+            said[name] = {"count": sum(map(len, hits.values())), "rows": _listed(hits, times_ms)}
+        return said
 
 
-async def prove(
-    plan: Plan,
-    tools: Tools,
-    notes: Notes,
-    film: Film,
-    repair: Callable[[Sequence[Cover], Sequence[int]], Awaitable[None]],
-) -> Proof:
-    """What was found, and repaired in `notes`' segments. Raises ResidualFaces, with the report, unless the plan allows
-    them. `repair`: makes segments anew, with covers over them."""
+def total(proofs: Sequence[tuple[int, JSON]]) -> JSON:
+    """What was said of the segments as one; `proofs`: the number of a segment's first frame, and what is said of it."""
+    said: JSON = {
+        "searched": sum(proof["searched"] for _, proof in proofs),
+        "passes": max((proof["passes"] for _, proof in proofs), default=1),
+    }
+    for name in ("artefacts", "repaired", "residual"):
+        rows = [row | {"frame": row["frame"] + first} for first, proof in proofs for row in proof[name]["rows"]]
+        said[name] = {"count": sum(proof[name]["count"] for _, proof in proofs), "rows": rows[:LISTED]}
+    return said
+
+
+def report(plan: Plan, said: JSON, frames: int, painted: int, end_ms: int) -> Side:
+    """The anonymise_report of a render of so many frames, of what was said of it as one."""
     wanted = plan.parameters["proof"]
-    chosen = notes.searched(wanted["mode"])
+    blurs = [clip["face_blur"] for clip in plan.parameters["clips"] if clip["face_blur"]]
+    meta = {
+        "summary_ids": list(dict.fromkeys(blur["summary_id"] for blur in blurs)),
+        "backend_version": plan.backend_version,
+        "frames": said["searched"],
+        "faces": painted,
+        "residual_faces": said["residual"]["count"],
+        "grade": "reversible" if "reversible" in {blur["grade"] for blur in blurs} else "irreversible",
+        "mode": wanted["mode"],
+        "detector": wanted["detector"],
+        "model_used": wanted["model"],
+        "independent": wanted["independent"],
+        "scale": wanted["scale"],
+        "repaired_faces": said["repaired"]["count"],
+        "artefacts": said["artefacts"]["count"],
+        "passes": said["passes"],
+        "cache_key": plan.cache_key,
+        "shows_faces": False,
+    }
+    body = meta | {
+        "render_frames": frames,
+        "residual": said["residual"]["rows"],
+        "repaired": said["repaired"]["rows"],
+        "artefact_hits": said["artefacts"]["rows"],
+    }
+    data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+    return Side(REPORT, "anonymise_report", "application/json", data, meta, 0, end_ms)
+
+
+def refusal(said: JSON, report: Side) -> ResidualFaces:
+    """Why a render is not kept. The report is, by itself."""
+    kept = Draft("", report.kind, report.media_type, report.data, report.meta, 0, report.end_ms)
+    return ResidualFaces(
+        f"{said['residual']['count']} faces are still found in the finished file, so it is not kept: look at the "
+        "report, hide faces with style solid or preset strong, make the summary anew with another detector, or set "
+        "allow_residual",
+        report=kept,
+    )
+
+
+async def prove(tools: Tools, notes: Notes, film: Film) -> Proof:
+    """What was found in a segment, and repaired in its file."""
+    chosen = notes.searched(film.plan.parameters["proof"]["mode"])
     proof, covers = Proof(), []
-    search = Search(plan, tools, notes, film)
+    search = Search(film.plan, tools, notes, film)
     faces: Hits = {}
-    fresh = chosen
     for turn in range(REPAIRS + 1):
         proof.passes, proof.searched = turn + 1, len(chosen)
-        await search.look(fresh)
+        await search.look(chosen)
         faces = search.faces(chosen)
         if not faces or turn == REPAIRS:
             break
@@ -103,22 +126,10 @@ async def prove(
         await search.look(near)
         found = faces | search.faces(near)
         proof.repaired |= found
-        cover = await tools.thread(_covered, found, notes)
-        covers.append(cover)
+        covers.append(await tools.thread(_covered, found, notes))
         chosen = sorted({*chosen, *near})
-        changed = sorted({notes.segment_of(number) for number in cover.numbers()})
-        await repair(covers, changed)
-        fresh = [number for number in chosen if notes.segment_of(number) in changed]
-    proof.artefacts = search.artefacts(chosen)
-    proof.residual = _listed(faces, notes.times_ms, most=None)
-    if proof.residual and not wanted["allow_residual"]:
-        report = proof.report(plan, notes)
-        raise ResidualFaces(
-            f"{len(proof.residual)} faces are still found in {len(faces)} frames of the finished file, so it is not "
-            "kept: look at the report, hide faces with style solid or preset strong, make the summary anew with "
-            "another detector, or set allow_residual",
-            report=Draft("", report.kind, report.media_type, report.data, report.meta, 0, report.end_ms),
-        )
+        await tools.thread(film.again, notes, covers)
+    proof.artefacts, proof.residual = search.artefacts(chosen), faces
     return proof
 
 
@@ -140,8 +151,8 @@ def _covered(found: Hits, notes: Notes) -> Cover:
     return Cover(link([found[n] for n in numbers], numbers, notes.times_ms, notes.cuts, Linking(min_confidence=SURE)))
 
 
-def _listed(hits: Hits, times_ms: np.ndarray, most: int | None = LISTED) -> list[JSON]:
-    rows = [
+def _listed(hits: Hits, times_ms: NDArray[np.float64]) -> list[JSON]:
+    rows = (
         {
             "frame": number,
             "time_ms": round(float(times_ms[number])),
@@ -150,8 +161,8 @@ def _listed(hits: Hits, times_ms: np.ndarray, most: int | None = LISTED) -> list
         }
         for number, boxes in sorted(hits.items())
         for row in boxes
-    ]
-    return rows[:most]
+    )
+    return list(islice(rows, LISTED))
 
 
-__all__ = ["REPORT", "Proof", "prove"]
+__all__ = ["REPORT", "Proof", "prove", "refusal", "report", "total"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -14,15 +14,11 @@ from numpy.typing import NDArray
 from deployments.engines.video_render import motion
 from deployments.engines.video_render.board import Board, Still
 from deployments.engines.video_render.captions import Captions, burnt
-from deployments.engines.video_render.clip import Clip
+from deployments.engines.video_render.clip import Clip, Held
 from deployments.engines.video_render.clock import Shown
 from deployments.engines.video_render.covers import Cover
-from deployments.operation import Inputs, Plan, Tools
-from kernels.anonymise import Cells
-from kernels.yuv import Matrix
-
-Held = dict[int, dict[int, Cells]]
-"""Clip -> track -> the cells that hide it, taken where the first pass first saw it."""
+from deployments.engines.video_render.readers import Readers
+from deployments.operation import Inputs, Plan
 
 
 @dataclass(slots=True)
@@ -49,36 +45,27 @@ class Picture:
 
 
 class Scene:
-    """A plan's frames. `held` outlives it: a later pass paints what the first one did."""
+    """The frames of a segment's plan (cut.py). `held` outlives it: None leaves the faces open."""
 
     def __init__(
-        self,
-        plan: Plan,
-        inputs: Inputs,
-        tools: Tools,
-        color: Matrix,
-        *,
-        painted: bool = True,
-        cover: Sequence[Cover] = (),
-        held: Held | None = None,
+        self, plan: Plan, inputs: Inputs, readers: Readers, *, held: Held | None, cover: Sequence[Cover] = ()
     ) -> None:
         parameters = plan.parameters
-        self._threads, self._cover, self._color = tools.settings.threads, cover, color
-        self._picture = parameters["picture"]
-        self.canvas: tuple[int, int] = (self._picture["canvas"][0], self._picture["canvas"][1])
-        cells = {} if held is None else held
+        leader, picture = parameters["leader"], parameters["picture"]
+        self._parameters, self._cover, self._color = parameters, cover, leader["matrix"]
+        self._time_base = Fraction(*leader["time_base"])
+        self.canvas: tuple[int, int] = (picture["canvas"][0], picture["canvas"][1])
         self._items: list[Clip | Still] = []
-        for number, row in enumerate(parameters["clips"]):
+        for row in parameters["clips"]:
             if row["kind"] == "image":
-                self._items.append(Still(row, self.canvas, color, inputs))
+                self._items.append(Still(row, self.canvas, self._color, inputs))
             else:
-                kept = cells.setdefault(number, {})
-                self._items.append(Clip(row, self.canvas, color, inputs, painted, kept))
+                self._items.append(Clip(row, self.canvas, self._color, inputs, readers, held))
         self._transitions = {row["first"]: row for row in parameters["transitions"]}
-        self._captions: Captions | None = burnt(parameters, inputs, self.canvas, color)
+        self._captions: Captions | None = burnt(parameters["cues"], parameters["style"], self.canvas, self._color)
         self._leader: Clip | None = None
         self._now: Shown | None = None  # the frame of the leader, where its frames' times are the file's
-        if self._picture["rate"] is None:
+        if "span_ms" in parameters:
             first = self._items[0]
             assert isinstance(first, Clip)
             self._leader = first
@@ -91,33 +78,38 @@ class Scene:
 
     @property
     def lasts(self) -> Fraction:
-        """Seconds that the last frame of the leading clip is shown."""
+        """Seconds that the last frame of the leading clip is shown; 0 where it goes on behind the segment."""
         return self._leader.lasts if self._leader else Fraction(0)
 
-    def pictures(self, first: int = 0, since: Fraction = Fraction(0), end: int | None = None) -> Iterator[Picture]:
-        """From number `first`, shown at `since` seconds, to number `end`, which is left out; None: to the end."""
+    def pictures(self) -> Generator[Picture, None, None]:
+        """Every frame of the segment, numbered from 0."""
         try:
-            for number, at in self._ticks(first, since):
-                if end is not None and number >= end:
-                    return
+            for number, at in enumerate(self._own() if self._leader else self._ticks()):
                 yield Picture(number, at, self)
         finally:
             for item in self._items:
                 if isinstance(item, Clip):
                     item.close()
 
-    def _ticks(self, first: int, since: Fraction) -> Iterator[tuple[int, Fraction]]:
-        if self._leader is None:
-            rate = Fraction(*self._picture["rate"])
-            for number in range(first, math.ceil(Fraction(self._picture["duration_ms"], 1000) * rate)):
-                yield number, number / rate
-            return
-        number = first
-        for shown in self._leader.shown(self._threads, since):
-            if shown.at > since or not since:  # at `since` itself stands what was on screen before
-                self._now = shown
-                yield number, shown.at
-                number += 1
+    def _ticks(self) -> Iterator[Fraction]:
+        """At the constant rate."""
+        first, end = self._parameters["frames"]
+        for number in range(first, end):
+            yield number * self._time_base
+
+    def _own(self) -> Iterator[Fraction]:
+        """At the leading clip's own times."""
+        assert self._leader
+        begin, to = self._parameters["span_ms"]
+        # just before, so that a frame at the very start of the segment is one of its own
+        since = Fraction(begin, 1000) - self._time_base / 2 if begin else Fraction(0)
+        with closing(self._leader.shown(since)) as shown:
+            for now in shown:
+                if to is not None and now.at * 1000 >= to:
+                    return
+                if now.at * 1000 >= begin or not begin:
+                    self._now = now
+                    yield now.at
 
     def made(self, picture: Picture) -> VideoFrame:
         board, self.visible = Board(self.canvas, self._color), []
@@ -165,11 +157,11 @@ class Scene:
             if layer is not None:
                 board.lay(layer, opacity, mode)
             return
-        shown = self._now if item is self._leader else item.at(at, self._threads)
+        shown = self._now if item is self._leader else item.at(at)
         if shown is None:
             return
         self.visible.append((number, item, shown))
         board.draw(item.drawn(shown, ms), opacity, mode)
 
 
-__all__ = ["Held", "Picture", "Scene"]
+__all__ = ["Picture", "Scene"]

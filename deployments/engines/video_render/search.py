@@ -1,11 +1,11 @@
-"""The search for faces in a render's segments, and which of what it finds are faces of the source."""
+"""The search for faces in a segment, and which of what it finds are faces of the source."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from itertools import groupby
+from contextlib import closing
 
 import av
 import numpy as np
@@ -32,7 +32,7 @@ Hits = dict[int, Boxes]
 
 
 class Search:
-    """Remembers of each frame what was found in it, until its segment is made anew and it is looked at again."""
+    """Remembers of each frame what was found in it, until the segment is made anew and it is looked at again."""
 
     def __init__(self, plan: Plan, tools: Tools, notes: Notes, film: Film) -> None:
         self._tools, self._notes, self._film = tools, notes, film
@@ -42,8 +42,8 @@ class Search:
         self._known: dict[int, tuple[Boxes, Boxes]] = {}
 
     async def look(self, numbers: Sequence[int]) -> None:
-        """Searches these frames of the segments as they are now, and, where something is found, of the source."""
-        hits = {number: boxes async for number, boxes in self._hits(self._decoded(numbers))}
+        """Searches these frames of the segment as it is now, and, where something is found, of the source."""
+        hits = {number: boxes async for number, boxes in self._hits(self._decoded(numbers))} if numbers else {}
         self._hit |= hits
         await self._look_up([n for n, boxes in hits.items() if len(boxes) and n not in self._known])
 
@@ -69,34 +69,32 @@ class Search:
         left_open: dict[int, Boxes] = {}
 
         def composed() -> Iterator[tuple[int, VideoFrame]]:
-            for segment, wanted in self._by_segment(numbers):
-                for picture in self._film.part(self._notes, self._notes.segments[segment], painted=False):
+            wanted = set(numbers)
+            with closing(self._film.pictures(painted=False)) as pictures:
+                for picture in pictures:
                     if picture.number in wanted:
                         frame = picture.frame()
                         left_open[picture.number] = picture.left_open()
                         yield picture.number, frame
                     if picture.number >= max(wanted):
-                        break
+                        return
 
+        if not numbers:
+            return
         async for number, boxes in self._hits(composed()):
             self._known[number] = boxes, left_open[number]
 
-    def _by_segment(self, numbers: Sequence[int]) -> Iterator[tuple[int, set[int]]]:
-        for segment, wanted in groupby(sorted(numbers), self._notes.segment_of):
-            yield segment, set(wanted)
-
     def _decoded(self, numbers: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
-        """(number, frame) of these frames of the segments."""
-        for which, wanted in self._by_segment(numbers):
-            segment = self._notes.segments[which]
-            with av.open(str(segment.path)) as container:
-                stream = container.streams.video[0]
-                stream.thread_type, stream.codec_context.thread_count = "AUTO", self._tools.settings.threads
-                for number, frame in enumerate(container.decode(stream), segment.first):
-                    if number in wanted:
-                        yield number, frame
-                    if number >= max(wanted):
-                        break
+        """(number, frame) of these frames of the segment."""
+        wanted = set(numbers)
+        with av.open(str(self._notes.path)) as container:
+            stream = container.streams.video[0]
+            stream.thread_type, stream.codec_context.thread_count = "AUTO", self._tools.settings.threads
+            for number, frame in enumerate(container.decode(stream)):
+                if number in wanted:
+                    yield number, frame
+                if number >= max(wanted):
+                    return
 
     async def _hits(self, given: Iterator[tuple[int, VideoFrame]]) -> AsyncIterator[tuple[int, Boxes]]:
         """(number, hits) of each frame, detected in batches, IN_FLIGHT at a time, the next one decoded meanwhile."""

@@ -1,13 +1,15 @@
-"""The pictures of a render, encoded a segment at a time: closed groups of pictures on a fixed grid of the timeline.
+"""A segment's file: a closed group of pictures by an encoder of its own, so that its bytes follow from its frames.
 
-Each segment is a small file made by an encoder of its own, so its bytes follow from its frames alone: one of them can
-be made again without the others, and equal frames give equal bytes. `join.py` puts their packets into one stream.
+One of them can be made again without the others, and equal frames give equal bytes. `join.py` puts their packets into
+one stream.
 """
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,41 +18,84 @@ from av.container import OutputContainer
 from av.video.frame import VideoFrame
 
 from deployments.engines.video_render import frames
-from deployments.engines.video_render.facts import Facts
 from deployments.errors import BackendUnavailable
-from deployments.operation import Plan
+from deployments.operation import JSON, Plan
 
-SEGMENT_S = 4
-"""The grid, in seconds of the file."""
 OPTIONS = {"a53cc": "0"}
 """Closed captions of the source do not travel inside the frames."""
 BITEXACT = {"fflags": "+bitexact"}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of frames and the file that holds them."""
+    """A finished segment: its file, and what the whole render has to know of it."""
 
     path: Path
-    first: int
-    """Number of its first frame."""
-    end: int
-    """Of the first frame after it."""
-    delay: int = 0
+    pts: array[int]
+    """Of its frames, in the file's time base; none: no frame begins in it, and its file holds none."""
+    time_base: Fraction
+    delay: int
     """How many frames the encoder holds back before it gives the first one."""
+    painted: int
+    """Faces painted, each counted in each frame."""
+    lasts: Fraction
+    """Seconds that its last frame is shown, where the leading clip ends with it; else 0."""
+    proof: JSON | None = None
+    """What was searched and found in it."""
+
+    def facts(self) -> JSON:
+        """All but path and time base, as its artifact's meta keeps them."""
+        return {
+            "frames": len(self.pts),
+            "pts": runs(self.pts),
+            "delay": self.delay,
+            "faces_painted": self.painted,
+            "lasts": list(self.lasts.as_integer_ratio()),
+            "proof": self.proof,
+        }
+
+    @classmethod
+    def of(cls, plan: Plan, path: Path, facts: JSON) -> Segment:
+        """From its artifact's meta."""
+        return cls(
+            path,
+            spread(facts["pts"]),
+            Fraction(*plan.parameters["leader"]["time_base"]),
+            facts["delay"],
+            facts["faces_painted"],
+            Fraction(*facts["lasts"]),
+            facts["proof"],
+        )
+
+
+def runs(pts: array[int]) -> list[list[int]]:
+    """[first, step, count] of each stretch of even steps: one of them where the rate is constant."""
+    made: list[list[int]] = [[pts[0], 1, 1]] if pts else []
+    for before, now in pairwise(pts):
+        last = made[-1]
+        if last[2] == 1 or last[1] == now - before:
+            last[1], last[2] = now - before, last[2] + 1
+        else:
+            made.append([now, 1, 1])
+    return made
+
+
+def spread(stretches: list[list[int]]) -> array[int]:
+    """What `runs` was given."""
+    return array("q", (first + step * n for first, step, count in stretches for n in range(count)))
 
 
 class Writer:
     """Encodes one segment."""
 
-    def __init__(self, plan: Plan, leader: Facts, path: Path, first: int) -> None:
+    def __init__(self, plan: Plan, path: Path) -> None:
         """Raises BackendUnavailable where the encoder is not in this build of FFmpeg."""
-        self._out = av.open(str(path), "w", format=plan.parameters["profile"]["container"], options=BITEXACT)
-        self._stream = encoder(self._out, plan, leader)
-        self._pixels = plan.parameters["profile"]["pixels"]
+        wanted = plan.parameters["encoder"]
+        self._out = av.open(str(path), "w", format=wanted["container"], options=BITEXACT)
+        self._stream = encoder(self._out, plan)
+        self._pixels = wanted["pixels"]
         self._start: int | None = None
         self._order: list[int] = []
-        self.segment = Segment(path, first, first)
 
     @property
     def time_base(self) -> Fraction:
@@ -64,38 +109,41 @@ class Writer:
             frame = frame.reformat(format=self._pixels)
         stamped = frames.for_encoder(frame, pts - self._start, self.time_base)
         self._mux(self._stream.encode(stamped))
-        self.segment.end += 1
 
-    def close(self) -> Segment:
-        self._mux(self._stream.encode(None))
+    def close(self) -> int:
+        """How many frames the encoder held back before it gave the first one."""
+        if self._start is None:
+            self._out.start_encoding()
+        else:
+            self._mux(self._stream.encode(None))
         self._out.close()
         ranks = {pts: rank for rank, pts in enumerate(sorted(self._order))}
-        self.segment.delay = max((n - ranks[pts] for n, pts in enumerate(self._order)), default=0)
-        return self.segment
+        return max((n - ranks[pts] for n, pts in enumerate(self._order)), default=0)
 
     def _mux(self, packets: list[Any]) -> None:
         self._order += [packet.pts for packet in packets]
         self._out.mux(packets)
 
 
-def encoder(out: OutputContainer, plan: Plan, leader: Facts) -> Any:
+def encoder(out: OutputContainer, plan: Plan) -> Any:
     """A video stream with the first clip's color meaning. Raises BackendUnavailable."""
-    profile, picture = plan.parameters["profile"], plan.parameters["picture"]
-    rate = Fraction(*picture["rate"]) if picture["rate"] else leader.rate
+    wanted, leader = plan.parameters["encoder"], plan.parameters["leader"]
     try:
-        stream: Any = out.add_stream(profile["codec"], rate=rate, options=OPTIONS | profile["options"])
+        stream: Any = out.add_stream(
+            wanted["codec"], rate=Fraction(*leader["rate"]), options=OPTIONS | wanted["options"]
+        )
     except (av.FFmpegError, ValueError) as error:
-        raise BackendUnavailable(f"the encoder {profile['codec']} is not in this build of FFmpeg") from error
+        raise BackendUnavailable(f"the encoder {wanted['codec']} is not in this build of FFmpeg") from error
     context = stream.codec_context
-    stream.width, stream.height = picture["canvas"]
-    stream.pix_fmt = profile["pixels"]
-    context.time_base = 1 / rate if picture["rate"] else leader.time_base
+    stream.width, stream.height = plan.parameters["picture"]["canvas"]
+    stream.pix_fmt = wanted["pixels"]
+    context.time_base = Fraction(*leader["time_base"])
     context.thread_type = "FRAME"  # FFmpeg's default cuts each frame into slices, which costs quality and speed
-    context.color_range, context.colorspace = frames.MPEG_RANGE, frames.SPACES[leader.matrix]
-    context.color_primaries, context.color_trc = leader.primaries, leader.transfer
-    if profile["width"] is None and leader.aspect:
-        context.sample_aspect_ratio = leader.aspect
+    context.color_range, context.colorspace = frames.MPEG_RANGE, frames.SPACES[leader["matrix"]]
+    context.color_primaries, context.color_trc = leader["primaries"], leader["transfer"]
+    if wanted["aspect"]:
+        context.sample_aspect_ratio = Fraction(*wanted["aspect"])
     return stream
 
 
-__all__ = ["SEGMENT_S", "Segment", "Writer", "encoder"]
+__all__ = ["Segment", "Writer", "encoder", "runs", "spread"]

@@ -15,6 +15,7 @@ from av.video.frame import VideoFrame
 from configs.profiles import profiles
 from configs.settings import Settings
 from deployments.engines.video_render import searcher
+from deployments.engines.video_render.cut import KIND
 from deployments.errors import BackendUnavailable
 from deployments.operation import Plan
 
@@ -23,7 +24,10 @@ SIZE = 256
 
 
 def settle(plan: Plan, weights: Callable[[str], Path], settings: Settings) -> Plan:
-    """Raises BackendUnavailable where no encoder of the profile works, or no detector is here."""
+    """A segment's plan is settled already. Raises BackendUnavailable where no encoder of the profile works, or no
+    detector is here."""
+    if plan.kind == KIND:
+        return plan
     profile = plan.parameters["profile"]
     row = profiles()[profile["name"]]
     rows = [(row.codec, row.options), *((other.codec, other.options) for other in row.instead)]

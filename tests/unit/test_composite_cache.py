@@ -1,0 +1,73 @@
+"""Compiling the compositor: once on a machine, by one process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numba
+import pytest
+
+from kernels.compiled import alone
+
+ROOT = Path(__file__).parents[2]
+ONE_LOOP = """
+from numba.core import event
+from kernels.composite_loops import loops_of
+
+with event.install_recorder("numba:run_pass") as passes:
+    loops_of("multiply", masked=True)
+print(len(passes.buffer))
+"""
+A_COMPOSITION = """
+import numpy as np
+from numba.core import event
+from kernels.composite import Layer, composite
+
+layers = [Layer(np.full((3, 200, 4), 255, np.uint8)), Layer(np.full((3, 200, 4), 100, np.uint8), mode="screen")]
+with event.install_recorder("numba:run_pass") as passes:
+    composite(layers, 200, 3)
+print(len(passes.buffer))
+"""
+
+
+@pytest.mark.parametrize(
+    "program", [ONE_LOOP, pytest.param(A_COMPOSITION, marks=pytest.mark.slow)], ids=["one loop", "a composition"]
+)
+def test_a_second_process_compiles_nothing(tmp_path: Path, program: str) -> None:
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    passes = []
+    for _ in range(2):
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        passes.append(int(done.stdout))
+    assert passes[0] > 0 == passes[1]
+
+
+def test_one_process_compiles_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config: Any = numba.config
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "cache"))
+    entered = threading.Event()
+
+    def other() -> None:
+        with alone():
+            entered.set()
+
+    with alone():
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert not entered.wait(0.2)
+    assert entered.wait(10)
+    thread.join()
+
+
+def test_nobody_waits_without_a_cache_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    config: Any = numba.config
+    monkeypatch.setattr(config, "CACHE_DIR", "")
+    with alone(), alone():
+        pass
