@@ -22,7 +22,7 @@ from demo.clip import SENTENCE, face_frames, photograph, write_clip
 from demo.sheet import contact_sheet
 from demo.walk import STEPS, Walk
 
-START_S = 180
+START_S = 420  # a first start compiles the kernels, on a busy machine for minutes
 console = Console(highlight=False)
 
 
