@@ -39,6 +39,8 @@ def test_the_environment_wins_over_args_and_args_over_the_default(monkeypatch: p
         ({"api_keys_file": "keys.json"}, "write an absolute one, for example API_KEYS_FILE=/"),
         ({"http_port": 65_536}, "HTTP_PORT=65536"),
         ({"threads": 0}, "THREADS=0"),
+        ({"video_render_parallel": 0}, "VIDEO_RENDER_PARALLEL=0"),
+        ({"video_render_parallel": 65}, "VIDEO_RENDER_PARALLEL=65"),
         ({"max_requests_per_tenant": 0}, "MAX_REQUESTS_PER_TENANT=0"),
         ({"auth_mode": "none"}, "AUTH_MODE=none"),
         ({"served_envs": "dev,moon"}, "SERVED_ENVS"),
@@ -51,7 +53,16 @@ def test_a_refusal_names_the_variable(given: dict[str, object], says: str) -> No
     assert says in refusal(**given)
 
 
-@pytest.mark.parametrize("given", [{"http_port": 65_535}, {"threads": 1}, {"max_requests_per_tenant": 1}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"http_port": 65_535},
+        {"threads": 1},
+        {"max_requests_per_tenant": 1},
+        {"video_render_parallel": 1},
+        {"video_render_parallel": 64},
+    ],
+)
 def test_the_other_side_of_each_limit_is_taken(given: dict[str, int]) -> None:
     assert Settings(**given)  # type: ignore[arg-type]
 
