@@ -285,7 +285,7 @@ async def test_a_segment_with_a_face_left_in_it_is_not_kept(
     own: Shop, speakers: Asset, truth: list[list[list[float]]], first_face: list[list[float]], shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """The face stands in the first two seconds; the second segment, which shows another shot, is kept."""
+    """The face stands there up to the cut at 7 s; the second segment, which shows another shot, is kept."""
     monkeypatch.setattr("deployments.engines.video_render.covers.Cover.paint", lambda self, frame, number: None)
     monkeypatch.setattr("configs.models.resolver.Models.path", lambda self, name, progress=None: Path(name))
     monkeypatch.setattr(cutting, "GRID_MS", 1000)

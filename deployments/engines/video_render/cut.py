@@ -60,7 +60,7 @@ def cut(plan: Plan, inputs: Inputs) -> list[Plan]:
     return [_segment(plan, common, grid, cues) for grid in _grid(picture)]
 
 
-def whole(plan: Plan, inputs: Inputs) -> list[Plan]:
+def apart(plan: Plan, inputs: Inputs) -> list[Plan]:
     """The segments that can be made apart from each other: none where packets are copied."""
     return [] if plan.parameters["copied"] else cut(plan, inputs)
 
@@ -157,4 +157,4 @@ def _named(row: JSON) -> Iterator[tuple[str, str]]:
     yield from ((id, role) for id, role in named if id is not None)
 
 
-__all__ = ["GRID_MS", "KIND", "cut", "whole"]
+__all__ = ["GRID_MS", "KIND", "apart", "cut"]
