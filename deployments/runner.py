@@ -214,7 +214,8 @@ class Runner:
         return await self._aside(self.registry.find, plan.scope, plan.kind, plan.cache_key)
 
     async def _found(self, operation: Operation, plan: Plan, context: Context) -> Plan | None:
-        """The plan with its needs among its inputs, when they and its own artifact are all there; computes nothing."""
+        """The plan with its needs among its inputs, when they and its own artifact are all there; computes nothing.
+        Where it is not found as planned, its replica is asked what it would do instead."""
         for need in plan.needs:
             needed = self.operations[need.operation]
             whole = await self._found(needed, await self._plan(needed, need.request, context), context)
@@ -225,7 +226,8 @@ class Runner:
         plan = replace(plan, needs=())
         if operation.act or await self._find(plan):
             return plan
-        return None
+        settled = await self._settled(operation, plan)
+        return settled if settled != plan and await self._find(settled) else None
 
     async def _resolved(self, plan: Plan, context: Context, report: Report | None) -> Plan:
         """The plan with its needs done and their artifacts among its inputs."""

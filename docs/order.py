@@ -62,6 +62,7 @@ def order(picture: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         thread=nothing,
         side_id=nothing,
         weights=nothing,
+        parts=nothing,
         settings=Settings(),
     )
     inputs: Any = {SCENE: _Stored(picture)}
