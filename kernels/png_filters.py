@@ -20,22 +20,25 @@ BLOCK = 256
 SAMPLE = 4
 """A filter is chosen by one block in so many, a different one in each row: a third of the time for equal sizes."""
 
-_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "boundscheck": False, "error_model": "numpy"}
+_OPTIONS: dict[str, Any] = {"nogil": True, "boundscheck": False, "error_model": "numpy"}
+_INNER = _OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Of what only compiled code calls."""
+_OUTER = _OPTIONS | {"cache": True}
 
 
-@njit(inline="always", **_OPTIONS)
+@njit(inline="always", **_INNER)
 def _size(residual):  # type: ignore[no-untyped-def]
     """|residual| as a signed byte, 0..128, of a uint8."""
     return np.uint16(min(residual, np.uint8(np.uint8(0) - residual)))
 
 
-@njit(inline="always", **_OPTIONS)
+@njit(inline="always", **_INNER)
 def _apart(a, b):  # type: ignore[no-untyped-def]
     """|a - b| of two uint8, kept to a byte: a wider type would quarter the speed."""
     return np.uint8(a - b) if a > b else np.uint8(b - a)
 
 
-@njit(**_OPTIONS)
+@njit(**_INNER)
 def _difference(row, other, out, first, every):  # type: ignore[no-untyped-def]
     """row - other into `out`, and the sum of the sizes; all uint8 [n]. Of the blocks, every `every`-th from `first`."""
     total = 0
@@ -50,7 +53,7 @@ def _difference(row, other, out, first, every):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(**_OPTIONS)
+@njit(**_INNER)
 def _average(row, left, up, out, first, every):  # type: ignore[no-untyped-def]
     """Residuals of the mean of left and up, rounded down, into `out`, and the sum of the sizes; see _difference."""
     total = 0
@@ -67,7 +70,7 @@ def _average(row, left, up, out, first, every):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(**_OPTIONS)
+@njit(**_INNER)
 def _paeth(row, left, up, corner, out, first, every):  # type: ignore[no-untyped-def]
     """Residuals of Paeth's predictor into `out`, and the sum of the sizes; see _difference.
 
@@ -92,7 +95,7 @@ def _paeth(row, left, up, corner, out, first, every):  # type: ignore[no-untyped
     return total
 
 
-@njit(**_OPTIONS)
+@njit(**_INNER)
 def _filtered(filter, row, left, up, corner, zeros, out, first, every):  # type: ignore[no-untyped-def]
     """One filter's residuals of the blocks asked for into `out`, and the sum of their sizes."""
     if filter == SUB:
@@ -106,7 +109,7 @@ def _filtered(filter, row, left, up, corner, zeros, out, first, every):  # type:
     return _difference(row, zeros, out, first, every)
 
 
-@njit(**_OPTIONS)
+@njit(**_OUTER)
 def filter_rows(rows, above, step, out):  # type: ignore[no-untyped-def]
     """Filters rows uint8 [h, n] of `step` bytes a pixel into `out` uint8 [h, n + 1], each after its filter type.
 
@@ -116,23 +119,26 @@ def filter_rows(rows, above, step, out):  # type: ignore[no-untyped-def]
     held = np.zeros((2, n + step), np.uint8)  # a row and the one above it, each with the zeros left of it
     zeros = np.zeros(n, np.uint8)
     every = SAMPLE if n >= SAMPLE * BLOCK else 1
-    held[1, step:] = above
+    for x in range(n):  # element by element: to assign arrays, numba compiles how it words a mismatch of their shapes
+        held[1, step + x] = above[x]
     for y in range(height):
         now, before = y % 2, 1 - y % 2
-        held[now, step:] = rows[y]
+        for x in range(n):
+            held[now, step + x] = rows[y, x]
         row, left = held[now, step:], held[now, :n]
         up, corner = held[before, step:], held[before, :n]
         residuals = out[y, 1:]
-        best, least = NONE, _filtered(NONE, row, left, up, corner, zeros, residuals, y % every, every)
-        for filter in (UP, SUB, AVERAGE, PAETH):  # of equals the first: a sample may miss where SUB begins anew
+        best, least = NONE, 256 * n
+        for filter in (NONE, UP, SUB, AVERAGE, PAETH):  # of equals the first: a sample may miss where SUB begins anew
             total = _filtered(filter, row, left, up, corner, zeros, residuals, y % every, every)
             if total < least:
                 best, least = filter, total
         out[y, 0] = best
-        _filtered(best, row, left, up, corner, zeros, residuals, 0, 1)
+        # numbers of numba's own would be compiled anew as constants
+        _filtered(best, row, left, up, corner, zeros, residuals, np.int64(0), np.int64(1))
 
 
-@njit(**_OPTIONS)
+@njit(**_OUTER)
 def is_opaque(pixels):  # type: ignore[no-untyped-def]
     """Whether every alpha of uint8 [h, w, 4] is 255."""
     for y in range(pixels.shape[0]):
@@ -144,7 +150,7 @@ def is_opaque(pixels):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(**_OPTIONS)
+@njit(**_OUTER)
 def without_alpha(pixels):  # type: ignore[no-untyped-def]
     """uint8 [h, w, 4] -> [h, w, 3]."""
     height, width, _ = pixels.shape

@@ -19,14 +19,15 @@ from rich.console import Console
 from rich.table import Table
 
 from tests import bench
-from tests.bench.measure import Row
+from tests.bench.measure import Row, ratio
+
+NO_TOPICS = ("__main__", "measure", "crowd", "encode", "http")
+"""Of this package: what the topics share, and programs of their own."""
 
 
 def topics(named: list[str]) -> list[str]:
     """The topics that were named, else all."""
-    found = [
-        module.name for module in pkgutil.iter_modules(bench.__path__) if module.name not in ("__main__", "measure")
-    ]
+    found = [module.name for module in pkgutil.iter_modules(bench.__path__) if module.name not in NO_TOPICS]
     unknown = set(named) - set(found)
     if unknown:
         raise SystemExit(f"no topic {', '.join(sorted(unknown))}; the topics are {', '.join(found)}")
@@ -38,7 +39,7 @@ def as_table(topic: str, rows: list[Row]) -> Table:
     for heading in ("what", "figure", "goal", "against, and their figure over ours"):
         table.add_column(heading)
     for row in rows:
-        peers = ", ".join(f"{name} {value:.3g} ({value / row.figure:.2f})" for name, value in row.against.items())
+        peers = ", ".join(f"{name} {value:.3g} ({ratio(value, row.figure):.2f})" for name, value in row.against.items())
         goal = "" if row.at_most is None else f"{'met' if row.met else 'MISSED'}: {row.at_most:g}"
         table.add_row(row.what, f"{row.figure:.3g} {row.unit}", goal, peers)
     return table
