@@ -44,7 +44,11 @@ SMALL = 1e-4
 OPAQUE = ("#fff", "#000000", "#808080")
 """Those of the strategy's colours that are sure to be."""
 BEYOND = {
-    **{"color": "#fff", "width": 1, "height": 10, "crop": [0, 0, 24, 3], "fit": "cover"},
+    "color": "#fff",
+    "width": 1,
+    "height": 10,
+    "crop": [0, 0, 24, 3],
+    "fit": "cover",
     "filters": [{"type": "median", "radius": 1}],
 }
 """A crop reaches beyond its source, and the part of it that covers the box has nothing of the source."""
