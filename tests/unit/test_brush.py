@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from kernels.brush import faded_reference, stroke_coverage
-from kernels.grow import grown, grown_reference
+from kernels.grow import grown, grown_reference, near
 from kernels.mask import ellipse_points, polygon_coverage, to_bytes
 
 
@@ -71,3 +71,12 @@ def test_growth_agrees_with_the_reference(pixels: float) -> None:
     expected = grown_reference(torch.from_numpy(plane).double(), pixels)
     assert (np.abs(grown(plane, pixels) - expected.numpy()) > 1 / 255).mean() < 0.01  # of equally near ones either
     assert grown(np.zeros((4, 4), np.float32), 3).max() == 0
+
+
+@pytest.mark.parametrize("pixels", [-1.0, 0.0, 1.0, 2.9, 40.0])
+def test_near_is_every_pixel_within_the_distance(pixels: float) -> None:
+    plane = (np.random.default_rng(2).random((21, 34)) > 0.97).astype(np.float32) * np.float32(0.5)
+    places = np.stack(np.indices(plane.shape), -1).reshape(-1, 2)
+    apart = np.hypot(*np.moveaxis(places[:, None] - places[plane.ravel() >= 0.5], -1, 0)).min(1)
+    assert (near(plane, pixels).ravel() == (apart <= pixels)).all()
+    assert not near(np.zeros_like(plane), pixels).any()

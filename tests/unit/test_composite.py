@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -57,14 +59,22 @@ def difference(fast: np.ndarray, expected: np.ndarray) -> np.ndarray:
     return apart.max(-1)
 
 
+def nudged(layer: Layer, change: float) -> Layer:
+    """The layer, for the reference alone, with its pixels, mask and opacity moved by a share of full scale."""
+    out = copy.copy(layer)
+    for name, full in (("pixels", 255), ("mask", 255), ("opacity", 1)):  # past the check: these are no bytes
+        value = getattr(layer, name)
+        if value is not None:
+            object.__setattr__(out, name, np.clip(np.asarray(value, np.float64) + change * full, 0, full))
+    return out
+
+
 def steady(layers: list[Layer], expected: np.ndarray) -> np.ndarray:
-    """Where the float64 reference itself stays within 1/255 when a layer's opacity moves by 1e-4."""
+    """Where the float64 reference stays within 1/255 when layers move by 1e-4, together or against each other."""
     still = np.ones(expected.shape[:2], bool)
-    for change in (-1e-4, 1e-4):
-        moved = [
-            Layer(one.pixels, one.x, one.y, min(1.0, max(0.0, one.opacity + change)), one.mode, one.mask)
-            for one in layers
-        ]
+    signs = np.random.default_rng(0).choice([-1, 1], (6, len(layers)))
+    for row in [np.ones(len(layers)), -np.ones(len(layers)), *signs]:
+        moved = [nudged(one, 1e-4 * sign) for one, sign in zip(layers, row, strict=True)]
         still &= difference(rounded(composite_reference(moved, *SIZE, dtype=torch.float64)), expected) <= 1
     return still
 

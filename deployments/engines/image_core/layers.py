@@ -48,7 +48,8 @@ def drawn_layer(
     where = frame(layer, drawn.natural)
     if "filters" in layer and layer["fit"] == "cover":
         visible = _cropped(drawn, _visible(where, drawn.natural))
-        assert visible
+        if visible is None:  # a crop beyond the source, of which the middle is seen
+            return None
         drawn, where = visible, replace(where, content=where.clip)
     drawn = replace(drawn, pixels=_adjusted(drawn.pixels, layer))
     for item in layer.get("filters", ()):
