@@ -15,6 +15,7 @@ from configs.settings import Settings
 from deployments.body import Body
 from deployments.dispatch import LocalDispatch
 from deployments.errors import InvalidRequest, NotFound
+from deployments.jobs.runs import Joined
 from deployments.operation import JSON, Context, Need, Operation, Plan
 from deployments.replicas.host import Host
 from deployments.runner import Runner
@@ -167,6 +168,15 @@ async def test_a_replica_that_falls_back_keys_and_looks_up_again(runner: Runner)
     second = await runner.run("letters", {"text": "falls back"}, CONTEXT)
     assert (first["cache"], second["cache"]) == ("miss", "hit")
     assert toy_work.CALLS == ["letters"]
+
+
+async def test_what_a_fall_back_made_is_answered_at_once_where_else_a_job_would_be(runner: Runner) -> None:
+    runner.operations = TOYS | {"letters": replace(TOYS["letters"], long=True)}
+    await runner.run("letters", {"text": "falls back"}, CONTEXT)
+    again = await runner.begin("letters", {"text": "falls back"}, CONTEXT)
+    assert isinstance(again, dict)
+    assert again["cache"] == "hit"
+    assert isinstance(await runner.begin("letters", {"text": "waits"}, CONTEXT), Joined)
 
 
 async def test_sides_are_found_under_the_id_that_the_work_was_told(runner: Runner) -> None:
