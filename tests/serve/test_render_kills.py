@@ -33,7 +33,8 @@ def tenants(service: Service) -> Iterator[list[httpx.Client]]:
 
 
 def prepared(http: httpx.Client, length_ms: int = 4000) -> JSON:
-    """The request: the clip three times at a fifth of its speed, faces hidden, with a crossfade and an overlay."""
+    """The request: the clip three times at a fifth of its speed, faces hidden, with captions, a
+    crossfade and an overlay."""
     with (CLIPS / "face_clip.mp4").open("rb") as file:
         clip = _checked(http.post("/media-v2/assets", files={"file": ("c.mp4", file)}))["id"]
     layers = [
@@ -41,6 +42,7 @@ def prepared(http: httpx.Client, length_ms: int = 4000) -> JSON:
     ]
     picture = {"composition": {"width": 100, "height": 60, "layers": layers}}
     card = _checked(http.post("/image/render", json=picture))["artifact_id"]
+    words = _checked(http.post("/video/captions/generate", json={"asset_id": clip, "language": "en"}))["artifact_id"]
     own = _checked(http.post("/video/anonymise/faces", json={"asset_id": clip}))["sequence_id"]
     filters = _checked(http.get(f"/video/sequences/{own}"))["tracks"][0]["clips"][0]["filters"]
     clips = [
@@ -50,7 +52,11 @@ def prepared(http: httpx.Client, length_ms: int = 4000) -> JSON:
     cross = {"kind": "crossfade", "from_clip_id": "a", "to_clip_id": "b", "duration_ms": 1000}
     over = {"artifact_id": card, "position": [40, 30], "opacity": 0.7}
     tracks = [{"kind": "video", "clips": clips}, {"kind": "overlay", "clips": [over]}]
-    return {"sequence": {"tracks": tracks, "transitions": [cross]}, "render_profile": "preview_720p_fast"}
+    return {
+        "sequence": {"tracks": tracks, "transitions": [cross]},
+        "render_profile": "preview_720p_fast",
+        "burn_in_captions": {"artifact_id": words},
+    }
 
 
 def test_a_render_ends_with_the_same_file_whoever_dies(
