@@ -72,11 +72,12 @@ def _premultiplied(pixel, a, ab, planes, x):
 
 def _straight(pixel, a, ab, planes, x):
     inverse, fresh, rest, both = ONE / max(ab, TINY), a * (ONE - ab), ONE - a, a * ab
-    r, g, b = channel(pixel, 0) * TO_UNIT, channel(pixel, 8) * TO_UNIT, channel(pixel, 16) * TO_UNIT
-    pr, pg, pb = planes[x], planes[TILE + x], planes[2 * TILE + x]
-    planes[x] = r * fresh + pr * rest + both * formula(min(pr * inverse, ONE), r)
-    planes[TILE + x] = g * fresh + pg * rest + both * formula(min(pg * inverse, ONE), g)
-    planes[2 * TILE + x] = b * fresh + pb * rest + both * formula(min(pb * inverse, ONE), b)
+    r, p = channel(pixel, 0) * TO_UNIT, planes[x]
+    planes[x] = r * fresh + p * rest + both * formula(min(p * inverse, ONE), r)
+    g, p = channel(pixel, 8) * TO_UNIT, planes[TILE + x]
+    planes[TILE + x] = g * fresh + p * rest + both * formula(min(p * inverse, ONE), g)
+    b, p = channel(pixel, 16) * TO_UNIT, planes[2 * TILE + x]
+    planes[2 * TILE + x] = b * fresh + p * rest + both * formula(min(p * inverse, ONE), b)
 
 
 def _quotient(pixel, a, ab, planes, x):

@@ -25,10 +25,20 @@ from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from kernels import blend, composite_loops
-from kernels.blend import DISSOLVE, HALF, ONE, TINY, ZERO, canonical
-from kernels.compiled import INLINE, MATH, addressable, alone, calling, digest, pointer_to
-from kernels.composite_loops import TILE, TO_UNIT, alpha_of, call_loop, channel, compile_all, loops_of
+from kernels import blend, composite_loops, composite_tiles
+from kernels.blend import DISSOLVE, canonical
+from kernels.compiled import INLINE, MATH, addressable, calling, digest, pointer_to
+from kernels.composite_loops import TILE, TO_UNIT, call_loop, compile_all, loops_of
+from kernels.composite_tiles import (
+    begin,
+    clear,
+    fill_alphas,
+    fill_masked_alphas,
+    hand_on,
+    scatter,
+    store_general,
+    store_opaque,
+)
 from kernels.threads import at_most
 
 if TYPE_CHECKING:
@@ -36,7 +46,6 @@ if TYPE_CHECKING:
 
 BANDS = 64
 EMPTY, OPAQUE, GENERAL = 0, 1, 2
-TO_BYTE = np.float32(255)
 
 # Columns of the layer table, int64.
 POINTER, STRIDE, X, Y, WIDTH, HEIGHT, MASK, MASK_STRIDE, ALPHAS, SOLID, HIDES, SEED, ON_OPAQUE, ON_GENERAL = range(14)
@@ -69,78 +78,6 @@ def _scratch(typing_context):
 
 
 call_band = calling(BAND)
-dissolve_hash = numba.njit(**INLINE)(blend.dissolve_hash)
-LEVEL = np.float32(1 / 4096)
-
-
-@numba.njit(**INLINE)
-def _copy(pixels, opacity, planes, count):
-    """The first layer of a tile: premultiplied, no backdrop to blend with."""
-    for x in range(count):
-        pixel = pixels[x]
-        a = alpha_of(pixel) * opacity
-        k = a * TO_UNIT
-        planes[x] = channel(pixel, 0) * k
-        planes[TILE + x] = channel(pixel, 8) * k
-        planes[2 * TILE + x] = channel(pixel, 16) * k
-        planes[3 * TILE + x] = a
-
-
-@numba.njit(**INLINE)
-def _clear(planes):
-    for x in range(4 * TILE):
-        planes[x] = ZERO
-
-
-@numba.njit(**INLINE)
-def _alphas(pixels, opacity, alphas, count):
-    for x in range(count):
-        alphas[x] = alpha_of(pixels[x]) * opacity
-
-
-@numba.njit(**INLINE)
-def _masked_alphas(pixels, mask, opacity, alphas, count):
-    scaled = opacity * TO_UNIT
-    for x in range(count):
-        alphas[x] = alpha_of(pixels[x]) * (np.float32(np.int32(mask[x])) * scaled)
-
-
-@numba.njit(**INLINE)
-def _scatter(alphas, x, y, seed, count):
-    """Mode dissolve: pixels are shown whole or not at all. x, y: where the first one lies on the canvas."""
-    for i in range(count):
-        level = dissolve_hash(np.uint64(x + i), np.uint64(y), np.uint64(seed))
-        alphas[i] = ONE if alphas[i] > (np.float32(np.int32(level)) + HALF) * LEVEL else ZERO
-
-
-@numba.njit(**INLINE)
-def _byte(value):
-    """Rounded half up: 0..1 to 0..255."""
-    return np.int32(min(value, ONE) * TO_BYTE + HALF)
-
-
-@numba.njit(**INLINE)
-def _store_opaque(planes, out, count):
-    for x in range(count):
-        r, g, b = _byte(planes[x]), _byte(planes[TILE + x]), _byte(planes[2 * TILE + x])
-        out[x] = np.uint32(r | (g << 8) | (b << 16) | 0xFF000000)
-
-
-@numba.njit(**INLINE)
-def _store_general(planes, out, count):
-    for x in range(count):
-        a = planes[3 * TILE + x]
-        k = ONE / max(a, TINY)
-        r, g, b = _byte(planes[x] * k), _byte(planes[TILE + x] * k), _byte(planes[2 * TILE + x] * k)
-        alpha = _byte(a)
-        # alpha 0 has no colour: equal pictures are equal bytes
-        out[x] = np.uint32(r | (g << 8) | (b << 16) | (alpha << 24)) if alpha > 0 else np.uint32(0)
-
-
-@numba.njit(**INLINE)
-def _pass(pixels, out, count):
-    for x in range(count):
-        out[x] = pixels[x]
 
 
 @numba.njit(**INLINE)
@@ -165,7 +102,7 @@ def _tile(table, layers, opacities, x0, x1, y, address, out):
     planes, alphas = as_floats(address), as_floats(address + 4 * (4 * TILE))
     lowest = _first_visible(table, layers, x0, x1, y)
     if lowest >= 0 and lowest == layers - 1:  # nothing is blended
-        _pass(as_pixels(_row_of(as_row(table + lowest * ROW), x0, y)), out, x1 - x0)
+        hand_on(as_pixels(_row_of(as_row(table + lowest * ROW), x0, y)), out, x1 - x0)
         return
     state = EMPTY
     for i in range(max(lowest, 0), layers):
@@ -178,25 +115,25 @@ def _tile(table, layers, opacities, x0, x1, y, address, out):
         pixels, solid, source = as_pixels(_row_of(row, left, y)), whole and row[SOLID] != 0, row[ALPHAS]
         if state == EMPTY:
             if whole and row[MASK] == 0 and source != SCATTERED:  # every mode over nothing is the source itself
-                _copy(pixels, opacity, planes, count)
+                begin(pixels, opacity, planes, count)
                 state = OPAQUE if solid else GENERAL
                 continue
-            _clear(planes)
+            clear(planes)
             state = GENERAL
         if row[MASK] != 0:
-            _masked_alphas(pixels, as_bytes(row[MASK] + y * row[MASK_STRIDE] + left), opacity, alphas, count)
+            fill_masked_alphas(pixels, as_bytes(row[MASK] + y * row[MASK_STRIDE] + left), opacity, alphas, count)
         elif source != IN_LOOP:
-            _alphas(pixels, opacity, alphas, count)
+            fill_alphas(pixels, opacity, alphas, count)
         if source == SCATTERED:
-            _scatter(alphas, left, y, row[SEED], count)
+            scatter(alphas, left, y, row[SEED], count)
         loop = row[ON_OPAQUE] if state == OPAQUE else row[ON_GENERAL]
         call_loop(loop, (pixels, alphas, opacity, as_floats(address + 4 * (left - x0)), count))
         if solid:
             state = OPAQUE
     if state == OPAQUE:
-        _store_opaque(planes, out, x1 - x0)
+        store_opaque(planes, out, x1 - x0)
     elif state == GENERAL:
-        _store_general(planes, out, x1 - x0)
+        store_general(planes, out, x1 - x0)
     else:
         for x in range(x1 - x0):
             out[x] = np.uint32(0)
@@ -221,7 +158,8 @@ def _bands(band, table, layers, opacities, out, stride, width, height):
 
 @cache
 def _compiled_band() -> Any:
-    return addressable(BAND, _band, f"band_{digest(blend.__file__, composite_loops.__file__)}")
+    sources = digest(blend.__file__, composite_loops.__file__, composite_tiles.__file__)
+    return addressable(BAND, _band, f"band_{sources}")
 
 
 def composite(layers: Sequence[Layer], width: int, height: int, threads: int) -> np.ndarray:
@@ -250,9 +188,8 @@ def _row(layer: Layer) -> tuple[int, ...]:
 
 def warm() -> None:
     """Compiles every loop, so that none is compiled when it is first needed."""
-    with alone():
-        compile_all()
-        composite([], 1, 1, 1)
+    compile_all()
+    composite([], 1, 1, 1)
 
 
 __all__ = ["composite", "warm"]
