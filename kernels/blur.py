@@ -21,6 +21,7 @@ from torch.nn import functional
 
 try:
     from kernels import blur_numba as fast
+    from kernels.compiled import unlocked
     from kernels.threads import at_most
 except ImportError:  # numba is not installed: the sampled kernel does the work
     fast = None  # type: ignore[assignment]
@@ -87,7 +88,7 @@ def _reduced(picture: np.ndarray, sigma: float, edge: Edge, straight: bool, thre
     left = math.sqrt(sigma**2 - spent) / factor
     pad = math.ceil(4 * left) + 3
     rows, columns = -(-height // factor), -(-width // factor)
-    source = np.ascontiguousarray(picture).reshape(height, width * channels)
+    source = unlocked(np.ascontiguousarray(picture)).reshape(height, width * channels)
     wide, many = pad << halvings, 1 << halvings
     cells = np.empty((rows * many + 2 * wide, (columns * many + 2 * wide) * channels), np.float32)
     out = np.empty_like(source)
@@ -130,4 +131,10 @@ def _check_sigma(sigma: float) -> None:
         raise ValueError(f"sigma is finite and not negative; got {sigma}")
 
 
-__all__ = ["DIRECT_BELOW", "Edge", "gaussian", "gaussian_reference", "gaussian_rgba"]
+def warm() -> None:
+    """Compiles ahead what wide sigmas need, of bytes and of floats."""
+    gaussian_rgba(np.zeros((8, 8, 4), np.uint8), 2 * DIRECT_BELOW)
+    gaussian(np.zeros((8, 8), np.float32), 2 * DIRECT_BELOW)
+
+
+__all__ = ["DIRECT_BELOW", "Edge", "gaussian", "gaussian_reference", "gaussian_rgba", "warm"]

@@ -82,4 +82,9 @@ def _outline(points: np.ndarray, radius: float) -> np.ndarray:
     return np.concatenate([*parts, *reversed(starts)])
 
 
-__all__ = ["faded_reference", "stroke_coverage"]
+def warm() -> None:
+    """Compiles fading strokes ahead."""
+    stroke_coverage(np.ones((1, 2)), 2, 2, diameter=4, hardness=0)
+
+
+__all__ = ["faded_reference", "stroke_coverage", "warm"]

@@ -104,6 +104,19 @@ def alone() -> Iterator[None]:
         yield
 
 
+class _Unlocked:
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array
+        interface = array.__array_interface__
+        self.__array_interface__ = interface | {"data": (interface["data"][0], False)}
+
+
+def unlocked(array: NDArray[Any]) -> NDArray[Any]:
+    """The same memory as an array that numba takes for one that may be written: for one that may not it would compile a
+    function anew, in the middle of a request. For arguments that are only read."""
+    return array if array.flags.writeable else np.asarray(_Unlocked(array))
+
+
 def whole_rows(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """[H, W] -> [H, stride], the same memory as a C-contiguous array, which compiled loops read by vectors.
 
@@ -125,6 +138,7 @@ __all__ = [
     "compiled",
     "digest",
     "pointer_to",
+    "unlocked",
     "whole_rows",
     "with_names",
 ]

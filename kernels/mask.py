@@ -129,6 +129,11 @@ def to_bytes(coverage: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(coverage, 0, 1) * np.float32(255)).astype(np.uint8)
 
 
+def warm() -> None:
+    """Compiles ahead."""
+    polygon_coverage(np.array([[0, 0], [1, 0], [0, 1]], np.float64), 1, 1)
+
+
 __all__ = [
     "FillRule",
     "alpha",
@@ -141,4 +146,5 @@ __all__ = [
     "to_bytes",
     "turned",
     "unit_circle",
+    "warm",
 ]

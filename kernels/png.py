@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 from isal import isal_zlib
 
+from kernels.compiled import unlocked
 from kernels.png_filters import filter_rows, is_opaque, without_alpha
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -43,7 +44,7 @@ def encode_png(pixels: np.ndarray, *, threads: int = 1, dpi: int | None = None, 
         raise ValueError(f"pixels must be uint8 or uint16; got {pixels.dtype}")
     height, width, channels = pixels.shape
     depth = pixels.dtype.itemsize
-    pixels = np.ascontiguousarray(pixels)
+    pixels = unlocked(np.ascontiguousarray(pixels))
     drop_alpha = channels == 4 and depth == 1 and bool(is_opaque(pixels))
     if drop_alpha:
         channels = 3

@@ -16,6 +16,7 @@ from torch import Tensor
 
 try:
     from kernels import resample_numba as fast
+    from kernels.compiled import unlocked
     from kernels.threads import at_most
 except ImportError:  # numba is not installed: the reference does the work
     fast = None  # type: ignore[assignment]
@@ -109,7 +110,7 @@ def warp(pixels: np.ndarray, matrix: np.ndarray, coverage: np.ndarray, *, thread
     if fast is None:
         return straight_covered(_warp_tensor(source, matrix, coverage.shape, samples), coverage)
     with at_most(threads):
-        fast.warp(source, matrix, np.ascontiguousarray(coverage, np.float32), samples, out)
+        fast.warp(source, matrix, unlocked(np.ascontiguousarray(coverage, np.float32)), samples, out)
     return out
 
 

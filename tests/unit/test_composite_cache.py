@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 import pytest
 
-from kernels.compiled import alone
+from kernels.compiled import alone, unlocked
 
 ROOT = Path(__file__).parents[2]
 ONE_LOOP = """
@@ -71,3 +72,15 @@ def test_nobody_waits_without_a_cache_of_its_own(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(config, "CACHE_DIR", "")
     with alone(), alone():
         pass
+
+
+def test_what_may_not_be_written_is_read_without_being_compiled_or_copied() -> None:
+    array = np.arange(12, dtype=np.uint16).reshape(3, 4)[:, 1:]
+    locked = array.view()
+    locked.flags.writeable = False
+    free = unlocked(locked)
+    assert (free == array).all()
+    assert np.shares_memory(free, array)
+    assert (numba.typeof(free), free.strides) == (numba.typeof(array), array.strides)
+    assert numba.typeof(locked) != numba.typeof(array)
+    assert unlocked(array) is array

@@ -14,8 +14,9 @@ from deployments.engines.image_core.selections import coverage
 from deployments.engines.image_core.sources import Pictures, rgba
 from deployments.engines.image_core.stack import Stack
 from deployments.operation import Inputs, Output, Plan, Side, Tools
-from kernels import composite, composite_tree, png, resample
+from kernels import blur, brush, composite, composite_tree, png, resample
 from kernels import mask as mask_kernels
+from kernels.compiled import alone
 from kernels.composite_tree import Node
 
 JSON = dict[str, Any]
@@ -114,11 +115,10 @@ def _laid_out(pixels: np.ndarray, output: JSON, background: tuple[int, int, int,
 
 
 def warm(settings: Settings) -> None:
-    """Compiles the kernels ahead; the first time on a machine this takes a minute."""
-    composite.warm()
-    mask_kernels.polygon_coverage(np.array([[0, 0], [1, 0], [0, 1]], np.float64), 1, 1)
-    resample.warm()
-    png.warm()
+    """Compiles the kernels ahead; the first time on a machine this takes most of a minute."""
+    with alone():
+        for kernel in (composite, png, resample, mask_kernels, blur, brush):
+            kernel.warm()
 
 
 __all__ = ["compose", "mask", "render", "rgba", "template", "warm"]
