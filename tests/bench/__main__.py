@@ -1,6 +1,8 @@
-"""`make bench`: every topic's rows as a table on the screen and as JSON in MATTEBOX_HOME/bench.json.
+"""`make bench`: every topic's rows on the screen, in MATTEBOX_HOME/bench.json and, by `--docs`, in docs/performance.md.
 
-A topic is a module of this package with `run(home) -> list[Row]`; `python -m tests.bench TOPIC…` runs those named.
+A topic is a module of this package with `run(home) -> list[Row]`; `python -m tests.bench TOPIC…` runs those named, and
+leaves what was measured of the others before. The page gets a table wherever it has a pair of comments
+`<!-- bench TOPIC -->` and `<!-- end -->`; `python -m tests.bench --docs --show` writes it from the last results alone.
 """
 
 from __future__ import annotations
@@ -9,20 +11,25 @@ import json
 import os
 import pkgutil
 import platform
+import re
 import sys
 import time
-from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from tests import bench
-from tests.bench.measure import Row, ratio
+from tests.bench.measure import Row, shown
 
-NO_TOPICS = ("__main__", "measure", "crowd", "encode", "http")
-"""Of this package: what the topics share, and programs of their own."""
+JSON = dict[str, Any]
+NO_TOPICS = ("__main__", "measure", "crowd")
+"""`crowd` asks for a folder of test material and is run by itself."""
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+HEADINGS = ("what", "figure", "goal", "against, and their figure over ours")
+BLOCK = re.compile(r"(<!-- bench (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def topics(named: list[str]) -> list[str]:
@@ -34,30 +41,60 @@ def topics(named: list[str]) -> list[str]:
     return [name for name in found if not named or name in named]
 
 
-def as_table(topic: str, rows: list[Row]) -> Table:
-    table = Table(title=topic, title_justify="left")
-    for heading in ("what", "figure", "goal", "against, and their figure over ours"):
-        table.add_column(heading)
-    for row in rows:
-        peers = ", ".join(f"{name} {value:.3g} ({ratio(value, row.figure):.2f})" for name, value in row.against.items())
-        goal = "" if row.at_most is None else f"{'met' if row.met else 'MISSED'}: {row.at_most:g}"
-        table.add_row(row.what, f"{row.figure:.3g} {row.unit}", goal, peers)
+def told(row: Row) -> JSON:
+    """A row as JSON: its numbers, and its cells as the tables show them."""
+    cells = [row.what, f"{shown(row.figure)} {row.unit}", row.goal, row.peers]
+    return {"what": row.what, "figure": row.figure, "unit": row.unit, "against": row.against, "met": row.met} | {
+        "at_most": row.at_most,
+        "at_least": row.at_least,
+        "cells": cells,
+    }
+
+
+def measured(topic: str, home: Path) -> JSON:
+    """A topic's rows, and when and beside how much other work they were measured."""
+    before = os.getloadavg()[0]
+    rows = [told(row) for row in import_module(f"tests.bench.{topic}").run(home)]
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    return {"date": time.strftime("%Y-%m-%d"), "machine": machine, "load before": round(before, 1), "rows": rows}
+
+
+def as_table(topic: str, result: JSON) -> Table:
+    table = Table(*HEADINGS, title=topic, title_justify="left")
+    for row in result["rows"]:
+        table.add_row(*row["cells"])
     return table
 
 
-def main() -> None:
+def as_markdown(result: JSON) -> str:
+    lines = [f"| {' | '.join(cells)} |" for cells in (HEADINGS, ["---"] * 4, *(row["cells"] for row in result["rows"]))]
+    head = f"{result['date']}, {result['machine']}; load average before: {result['load before']}."
+    return "\n".join([head, "", *lines, ""])
+
+
+def filled(page: str, results: JSON) -> str:
+    """The page with the table of every topic that there are results of."""
+
+    def block(found: re.Match[str]) -> str:
+        result = results.get(found[2])
+        return f"{found[1]}{as_markdown(result)}{found[3]}" if result else found[0]
+
+    return BLOCK.sub(block, page)
+
+
+def main(arguments: list[str]) -> None:
     home = Path(os.environ.get("MATTEBOX_HOME", Path.cwd() / "var")).absolute()
     home.mkdir(parents=True, exist_ok=True)
-    console = Console(width=150)
-    results = {}
-    for topic in topics(sys.argv[1:]):
-        rows = import_module(f"tests.bench.{topic}").run(home)
-        results[topic] = [asdict(row) | {"met": row.met} for row in rows]
-        console.print(as_table(topic, rows))
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    written = {"machine": machine, "date": time.strftime("%Y-%m-%d"), "topics": results}
-    (home / "bench.json").write_text(json.dumps(written, indent=2))
+    file, console = home / "bench.json", Console(width=150)
+    results: JSON = json.loads(file.read_text()).get("topics", {}) if file.exists() else {}
+    named = [argument for argument in arguments if not argument.startswith("--")]
+    for topic in [] if "--show" in arguments else topics(named):
+        results[topic] = measured(topic, home)
+        console.print(as_table(topic, results[topic]))
+        file.write_text(json.dumps({"topics": results}, indent=2))
+    if "--docs" in arguments:
+        PAGE.write_text(filled(PAGE.read_text(), results))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,10 +1,8 @@
-"""`python -m tests.bench.encode`: encoders on 1080p pictures, a table and JSON in MATTEBOX_HOME/bench_encode.json."""
+"""Encoders on 1080p pictures: PNG against Pillow's level 1, and what JPEG, WEBP and AVIF take beside it."""
 
 from __future__ import annotations
 
 import io
-import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +13,14 @@ from PIL import Image
 
 from demo.clip import photograph
 from kernels.png import encode_png, warm
+from tests.bench.measure import Row
 
 JSON = dict[str, Any]
 SIZE = (1920, 1080)
 ROUNDS = 5
+PEER = "Pillow 1"
+DRAWN = ("flat", "gradient")
+"""Pictures that are no photographs: their goal is a size."""
 
 
 def pictures() -> dict[str, np.ndarray]:
@@ -73,22 +75,22 @@ def calls_for(rgb: np.ndarray, threads: int) -> dict[str, Callable[[], bytes]]:
     return calls
 
 
-def main(threads: int = 2) -> JSON:
+def run(home: Path, threads: int = 2) -> list[Row]:
     warm()
-    result = {name: compared(calls_for(pixels, threads)) for name, pixels in pictures().items()}
-    print(f"{'picture':10} {'encoder':20} {'wall ms':>8} {'cpu ms':>8} {'KB':>7}   against Pillow level 1: time, size")
-    for picture, rows in result.items():
-        for name, row in rows.items():
-            peer = rows.get(f"{name} Pillow 1")
-            beside = f"{peer['wall_ms'] / row['wall_ms']:8.1f}x {row['bytes'] / peer['bytes']:.3f}" if peer else ""
-            print(
-                f"{picture:10} {name:20} {row['wall_ms']:8.1f} {row['cpu_ms']:8.1f} {row['bytes'] / 1e3:7.0f} {beside}"
-            )
-    home = Path(os.environ.get("MATTEBOX_HOME", "var")).absolute()
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "bench_encode.json").write_text(json.dumps(result, indent=1))
-    return result
-
-
-if __name__ == "__main__":
-    main()
+    rows = []
+    for picture, pixels in pictures().items():
+        took = compared(calls_for(pixels, threads))
+        for name, row in took.items():
+            if name.endswith(PEER):
+                continue
+            peer = took.get(f"{name} {PEER}")
+            against = {PEER: peer["wall_ms"]} if peer else {}
+            rows.append(Row(f"{picture}, {name}", row["wall_ms"], against=against))
+            rows.append(Row(f"{picture}, {name}, processor time", row["cpu_ms"]))
+            rows.append(Row(f"{picture}, {name}, size", row["bytes"] / 1e3, "KB"))
+            if peer:
+                time_goal, size_goal = (None, 1.2) if picture in DRAWN else (1 / 8, 1.0)
+                time, size = row["wall_ms"] / peer["wall_ms"], row["bytes"] / peer["bytes"]
+                rows.append(Row(f"{picture}, {name}: time over {PEER}", time, "×", at_most=time_goal))
+                rows.append(Row(f"{picture}, {name}: size over {PEER}", size, "×", at_most=size_goal))
+    return rows

@@ -1,5 +1,5 @@
-"""`python -m tests.bench.http`: found and computed renders over HTTP beside an empty handler, on Serve's own proxy and
-on HAProxy, and the kernel with its encoder alone, as a table and as JSON in MATTEBOX_HOME/bench_http.json."""
+"""Found and computed renders over HTTP beside an empty handler, on Serve's own proxy and on HAProxy, and composing with
+encoding alone."""
 
 from __future__ import annotations
 
@@ -8,22 +8,31 @@ import json
 import os
 import re
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from configs.settings import Settings
 from deployments.engines.image_core import work
 from tests.bench.encode import SIZE
+from tests.bench.measure import Row
 from tests.serve.conftest import Service, serving
 from tests.unit.image_bench import Bench
 
 JSON = dict[str, Any]
 Ask = Callable[[bytes], Awaitable[None]]
 FOUND, COMPUTED, CONNECTIONS = 1000, 20, 8
+PROXIES: Mapping[str, Mapping[tuple[str, str], dict[str, float]]] = {
+    "default": {},
+    "haproxy": {
+        ("found", "p50_ms"): {"at_most": 2},
+        ("found", "per_second"): {"at_least": 1000},
+        ("computed over kernel + encode", "p50_ms"): {"at_most": 10},
+    },
+}
+"""Proxy -> what has a goal there."""
 HEADERS = {"X-Tenant-Id": "t_bench", "X-Env": "dev"}
 
 
@@ -115,21 +124,21 @@ async def measured(service: Service) -> JSON:
     return rows
 
 
-def main() -> JSON:
-    home = Path(os.environ.get("MATTEBOX_HOME", "var")).absolute()
-    result: JSON = {}
-    for kind in sys.argv[1:] or ["default", "haproxy"]:
+def run(home: Path) -> list[Row]:
+    rows = []
+    for kind, goals in PROXIES.items():
         os.environ["HTTP_PROXY_KIND"] = kind
         with tempfile.TemporaryDirectory(prefix="mb-bench-") as folder:
             store = Path(folder) / "store"
             with serving(home, store.as_uri(), Path(folder) / "serve.log") as service:
-                result[kind] = asyncio.run(measured(service))
-                result[kind]["kernel + encode"] = computing(home)
-        for name, row in result[kind].items():
-            print(f"{kind:8} {name:15}", *(f"{key} {value:.2f}" for key, value in row.items()), flush=True)
-    (home / "bench_http.json").write_text(json.dumps(result, indent=1))
-    return result
-
-
-if __name__ == "__main__":
-    main()
+                figures = asyncio.run(measured(service))
+                figures["kernel + encode"] = computing(home)
+        figures["computed over kernel + encode"] = {
+            "p50_ms": figures["computed"]["p50_ms"] - figures["kernel + encode"]["p50_ms"]
+        }
+        for what, values in figures.items():
+            for name, value in values.items():
+                unit = "ms" if name.endswith("_ms") else "requests/s"
+                goal = goals.get((what, name), {})
+                rows.append(Row(f"{kind}: {what}, {name.removesuffix('_ms')}", value, unit, **goal))
+    return rows

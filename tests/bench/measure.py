@@ -28,10 +28,34 @@ class Row:
     """Name -> the same figure of a peer, in the same unit; NaN where the peer is not installed."""
     at_most: float | None = None
     """The goal for the figure."""
+    at_least: float | None = None
+    """The goal for a figure of which more is better."""
 
     @property
     def met(self) -> bool | None:
+        if self.at_least is not None:
+            return self.figure >= self.at_least
         return None if self.at_most is None else self.figure <= self.at_most
+
+    @property
+    def goal(self) -> str:
+        """As the tables say it."""
+        bounds = [
+            f"{sign} {bound:g}" for sign, bound in (("≤", self.at_most), ("≥", self.at_least)) if bound is not None
+        ]
+        return f"{bounds[0]}: {'met' if self.met else 'missed'}" if bounds else ""
+
+    @property
+    def peers(self) -> str:
+        """As the tables say it: each peer's figure, and how many times ours it is."""
+        return ", ".join(
+            f"{name} {shown(value)} ({ratio(value, self.figure):.2f})" for name, value in self.against.items()
+        )
+
+
+def shown(value: float) -> str:
+    """Three digits that count, without an exponent."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def milliseconds(call: Call) -> float:

@@ -1,0 +1,65 @@
+"""What `make bench` prints and writes: goals, peers, and the page's tables."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tests.bench import __main__ as bench
+from tests.bench.measure import Row
+
+ROWS = [
+    Row("ours", 2.0, against={"theirs": 30.0}, at_most=2.5),
+    Row("ours over theirs", 0.07, "×", at_most=0.05),
+    Row("answered", 1234.5, "requests/s", at_least=1000),
+]
+PAGE = "# Page\n\n<!-- bench one -->\nold\n<!-- end -->\n\nbetween\n\n<!-- bench two -->\nkept\n<!-- end -->\n"
+
+
+def test_a_goal_is_met_or_missed_on_either_side() -> None:
+    assert [row.met for row in ROWS] == [True, False, True]
+    assert [row.goal for row in ROWS] == ["≤ 2.5: met", "≤ 0.05: missed", "≥ 1000: met"]
+    assert Row("free", 1.0).goal == ""
+    assert Row("free", 1.0).met is None
+    assert not Row("few", 999.0, at_least=1000).met
+    assert ROWS[0].peers == "theirs 30 (15.00)"
+
+
+def test_each_topic_can_be_run_and_each_table_of_the_page_has_its_topic() -> None:
+    topics = bench.topics([])
+    assert {"stacks", "blurs", "encode", "http", "renders", "compiling"} <= set(topics)
+    for topic in topics:
+        assert callable(import_module(f"tests.bench.{topic}").run)
+    tables = [found[2] for found in bench.BLOCK.finditer(bench.PAGE.read_text())]
+    assert sorted(tables) == sorted(topics)
+    with pytest.raises(SystemExit, match="no topic nothing"):
+        bench.topics(["nothing"])
+
+
+def test_results_go_into_the_page_and_leave_those_of_other_topics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(PAGE)
+    (tmp_path / "bench.json").write_text(json.dumps({"topics": {}}))
+    monkeypatch.setenv("MATTEBOX_HOME", str(tmp_path))
+    monkeypatch.setattr(bench, "PAGE", page)
+    monkeypatch.setattr(bench, "topics", lambda named: named)
+    monkeypatch.setattr(
+        bench, "import_module", lambda name: type("Topic", (), {"run": staticmethod(lambda home: ROWS)})
+    )
+    bench.main(["one", "--docs"])
+    text = page.read_text()
+    assert "| ours | 2 ms | ≤ 2.5: met | theirs 30 (15.00) |\n" in text
+    assert "| answered | 1,234 requests/s | ≥ 1000: met |  |\n" in text
+    assert "old" not in text
+    assert "between" in text
+    assert "\nkept\n" in text
+    bench.main(["two"])
+    assert set(json.loads((tmp_path / "bench.json").read_text())["topics"]) == {"one", "two"}
+    assert "\nkept\n" in page.read_text()
+    bench.main(["--show", "--docs"])
+    assert page.read_text().count("| ours | 2 ms |") == 2
