@@ -110,10 +110,30 @@ def flattened(nodes: Sequence[Node]) -> list[Layer] | None:
             stack.append(node.layer if node.fill == 1 else replace(node.layer, opacity=node.layer.opacity * node.fill))
             continue
         inner = flattened(node.children)
-        if inner is None or not node.plain or node.mode != PASS_THROUGH or node.opacity < 1 or node.mask is not None:
+        ungrouped = None if inner is None else _ungrouped(node, inner)
+        if ungrouped is None:
             return None
-        stack += inner
+        stack += ungrouped
     return stack
+
+
+def _ungrouped(group: Node, layers: list[Layer]) -> list[Layer] | None:
+    """What a group of these layers paints, without the group: None where only a group does. Source-over is associative
+    (Porter and Duff 1984), so layers that are all normal need none where they are painted whole; and a single normal
+    one is its group's whole picture, whose mode, opacity and mask it takes."""
+    if not group.plain:
+        return None
+    whole = group.opacity == 1 and group.mask is None
+    if whole and (group.mode == PASS_THROUGH or {"normal", group.mode, *(one.mode for one in layers)} == {"normal"}):
+        return layers
+    if len(layers) != 1 or layers[0].mode != "normal":
+        return None
+    (only,) = layers
+    if only.mask is not None and group.mask is not None:
+        return None
+    mode = "normal" if group.mode == PASS_THROUGH else group.mode
+    mask = group.mask if only.mask is None else only.mask
+    return [replace(only, mode=mode, opacity=only.opacity * group.opacity, mask=mask, seed=0)]
 
 
 @dataclass(frozen=True, slots=True)
