@@ -139,8 +139,8 @@ def running(http: httpx.Client) -> bool:
 
 
 LONG: dict[str, tuple[str, JSON]] = {
-    "Video": ("/video/regions", {"frame_sample_interval_ms": 700}),
-    "Faces": ("/video/regions", {"frame_sample_interval_ms": 710}),
+    "Video": ("/video/regions", {"mode": "every_frame", "frame_sample_interval_ms": 700}),
+    "Faces": ("/video/regions", {"mode": "every_frame", "frame_sample_interval_ms": 710}),
     "Speech": ("/video/captions/generate", {"language": "en"}),
 }
 
@@ -189,7 +189,7 @@ def test_the_gateways_death_ends_connections_and_not_the_work(
 def test_an_input_that_killed_its_worker_twice_is_refused(
     service: Service, http: httpx.Client, clip: str, beside: ThreadPoolExecutor
 ) -> None:
-    body = {"asset_id": clip, "frame_sample_interval_ms": 740}
+    body = {"asset_id": clip, "mode": "every_frame", "frame_sample_interval_ms": 740}
     answer: Future[httpx.Response] = beside.submit(http.post, "/video/regions", json=body)
     eventually(lambda: running(http), 120, "the running job")
     notes = store(service) / "tenants" / "t_kills" / "dev" / "documents" / "crashes"
