@@ -189,12 +189,19 @@ def test_the_gateways_death_ends_connections_and_not_the_work(
 def test_an_input_that_killed_its_worker_twice_is_refused(
     service: Service, http: httpx.Client, clip: str, beside: ThreadPoolExecutor
 ) -> None:
-    body = {"asset_id": clip, "mode": "every_frame", "frame_sample_interval_ms": 740}
-    answer: Future[httpx.Response] = beside.submit(http.post, "/video/regions", json=body)
-    eventually(lambda: running(http), 120, "the running job")
     notes = store(service) / "tenants" / "t_kills" / "dev" / "documents" / "crashes"
-    assert kill(service, "Video")
-    eventually(lambda: any(b'"began":true' in note.read_bytes() for note in notes.glob("*")), 120, "the repeat")
+
+    def repeated() -> bool:
+        return any(b'"began":true' in note.read_bytes() for note in notes.glob("*"))
+
+    for interval in range(740, 746):
+        body = {"asset_id": clip, "mode": "every_frame", "frame_sample_interval_ms": interval}
+        answer: Future[httpx.Response] = beside.submit(http.post, "/video/regions", json=body)
+        eventually(lambda: running(http), 120, "the running job")
+        assert kill(service, "Video")
+        eventually(lambda answer=answer: repeated() or answer.done(), 120, "the repeat")
+        if not answer.done():
+            break  # else the replica died before the work had come to it, and Serve gave it to the next one
     assert kill(service, "Video")
     for said in (answer.result(), http.post("/video/regions", json=body)):
         assert (said.status_code, said.json()["error"]["code"]) == (422, "input_crashed_worker")
