@@ -14,6 +14,9 @@ from deployments.replicas.serve import Faces, Gateway, JobsFace, Worker
 REQUESTS = 64
 """Calls that a replica takes at a time; the slots of its host bound the work itself."""
 
+QUIET = {"enable_access_log": False}
+"""Serve's own line for each call costs more than a found artifact; the Gateway writes one for each request itself."""
+
 
 def build(args: dict[str, Any], deployments: Sequence[Mapping[str, Any]] = ()) -> Application:
     """The graph: Gateway, Jobs -> Imaging, Speech, Video -> Faces. `args` are settings; the environment wins over them.
@@ -32,6 +35,7 @@ def build(args: dict[str, Any], deployments: Sequence[Mapping[str, Any]] = ()) -
             "health_check_timeout_s": 30,
             "graceful_shutdown_timeout_s": 20,
             "ray_actor_options": {"num_cpus": cpus},
+            "logging_config": QUIET,
         }
         given = chosen.pop(name, {})
         if given.get("autoscaling_config"):
@@ -50,4 +54,4 @@ def build(args: dict[str, Any], deployments: Sequence[Mapping[str, Any]] = ()) -
     return gateway
 
 
-__all__ = ["build"]
+__all__ = ["QUIET", "build"]

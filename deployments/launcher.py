@@ -73,7 +73,7 @@ def launch(config: Path) -> int:
     import ray
     from ray import serve
 
-    from deployments.app import build
+    from deployments.app import QUIET, build
 
     state = settings.mattebox_home / "serve.json"
     try:
@@ -85,7 +85,8 @@ def launch(config: Path) -> int:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
-        serve.start(http_options={"host": settings.http_host, "port": settings.http_port, "request_timeout_s": None})
+        http = {"host": settings.http_host, "port": settings.http_port, "request_timeout_s": None}
+        serve.start(http_options=http, logging_config=QUIET)
         serve.run(build(args, read_deployments(config)), name="mattebox", route_prefix="/")
         address = ray.get_runtime_context().gcs_address
         settings.mattebox_home.mkdir(parents=True, exist_ok=True)

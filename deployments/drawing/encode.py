@@ -66,7 +66,8 @@ def encode(
         image.save(file, "TIFF", compression="tiff_adobe_deflate", icc_profile=profile, dpi=(dpi, dpi))
     elif format == "AVIF":  # one thread: the bytes do not depend on the machine
         image = Image.fromarray(pixels)
-        image.save(file, "AVIF", quality=quality, speed=8, max_threads=1, icc_profile=profile)
+        # speed 9 takes a third of 8's time for a tenth more bytes
+        image.save(file, "AVIF", quality=quality, speed=9, max_threads=1, icc_profile=profile)
     else:
         raise ValueError(f"no format {format!r}; the formats are {', '.join(MEDIA_TYPES)}")
     return file.getvalue()
