@@ -83,7 +83,10 @@ class Worker:
             raise to_wire(error, request_id) from None
 
     async def settle(self, plan: Plan) -> Plan:
-        return await self._host.settle(plan)
+        try:
+            return await self._host.settle(plan)
+        except Exception as error:
+            raise to_wire(error, "") from None
 
     async def parts(self, plan: Plan) -> list[Plan]:
         try:
