@@ -67,11 +67,12 @@ def test_one_process_compiles_at_a_time(tmp_path: Path, monkeypatch: pytest.Monk
     thread.join()
 
 
-def test_nobody_waits_without_a_cache_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_waits_without_a_cache_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config: Any = numba.config
     monkeypatch.setattr(config, "CACHE_DIR", "")
-    with alone(), alone():
-        pass
+    monkeypatch.chdir(tmp_path)
+    with alone(), alone():  # within one another: had the first a lock, the second would wait for ever
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_what_may_not_be_written_is_read_without_being_compiled_or_copied() -> None:

@@ -13,7 +13,7 @@ from configs.settings import Settings
 from deployments import crashes, repetition
 from deployments import dispatch as loss
 from deployments.dispatch import LocalDispatch, back, call_again, lost
-from deployments.errors import InputCrashedWorker, InvalidRequest, WorkerLost, from_wire, to_wire
+from deployments.errors import BackendUnavailable, InputCrashedWorker, InvalidRequest, WorkerLost, from_wire, to_wire
 from deployments.operation import Context, Report
 from deployments.repetition import MOST_DEATHS
 from deployments.replicas.detecting import PART, PLAN, Detecting, Suspect, began
@@ -286,3 +286,25 @@ def test_a_batch_that_was_searched_leaves_no_suspicion(runner: Runner) -> None:
     died.__enter__()  # and never comes back
     with pytest.raises(InputCrashedWorker):
         crashes.convict(runner.registry, plan.scope, plan.cache_key, PART)
+
+
+@pytest.mark.parametrize("method", ["settle", "parts", "execute"])
+async def test_what_a_replica_refuses_crosses_in_the_envelope(runner: Runner, method: str) -> None:
+    from deployments.replicas.serve import Worker
+
+    class Refusing:
+        async def refuse(self, *_: Any) -> None:
+            raise BackendUnavailable("its weights are missing")
+
+        settle = parts = execute = refuse
+
+    class Silent:
+        def failed(self, operation: str) -> None: ...
+
+    worker: Any = object.__new__(Worker)
+    worker._host, worker._meters = Refusing(), Silent()
+    plan = plan_letters(Letters(), CONTEXT, runner.registry, runner.settings)
+    with pytest.raises(RuntimeError) as caught:
+        await (worker.execute(plan, "r1") if method == "execute" else getattr(worker, method)(plan))
+    ours = from_wire(caught.value)
+    assert (type(ours), str(ours)) == (BackendUnavailable, "its weights are missing")

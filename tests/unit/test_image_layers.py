@@ -212,10 +212,26 @@ def test_what_is_wrong_is_named(layer: JSON, expected: str) -> None:
 
 
 def test_photoshops_and_other_spellings_are_taken() -> None:
-    for kind in ("brightnesscontrast", "Hue/Saturation", "Black & White", "black_and_white", "photo filter"):
-        ImageRenderRequest.model_validate({"composition": canvas({"adjustment": {"kind": kind}})})
-    for name in ("gaussian", "unsharp", "motion_blur"):
-        ImageRenderRequest.model_validate({"composition": canvas({"color": "#fff", "filters": [{"type": name}]})})
+    kinds = {
+        "brightnesscontrast": "brightness_contrast",
+        "Hue/Saturation": "hue_saturation",
+        "Black & White": "black_white",
+        "black_and_white": "black_white",
+        "photo filter": "photo_filter",
+    }
+    for kind, known in kinds.items():
+        layer = canvas({"adjustment": {"kind": kind}})
+        assert canonical_layer(layer)["adjustment"]["kind"] == known
+    for name, known in {"gaussian": "blur", "unsharp": "sharpen", "motion_blur": "motion"}.items():
+        layer = canvas({"color": "#fff", "filters": [{"type": name}]})
+        assert canonical_layer(layer)["filters"][0]["type"] == known
+
+
+def canonical_layer(composition: JSON) -> JSON:
+    """The first layer, normalised."""
+    request = ImageRenderRequest.model_validate({"composition": composition})
+    layer: JSON = request.composition.normalized()["layers"][0]
+    return layer
 
 
 def deep_ramp() -> np.ndarray:
