@@ -198,3 +198,42 @@ def test_anonymised_sequences_are_searched_by_default(
     assert shop.plan(timeline(speakers.id)).parameters["proof"] is None
     keys = {shop.plan(blurred | more).cache_key for more in ({}, {"proof": "full"}, {"allow_residual": True})}
     assert len(keys) == 3
+
+
+class Scripted:
+    """A detector that answers by the size it is shown: confidences of one face at the same place."""
+
+    def __init__(self, coarse: float, fine: float) -> None:
+        self.confidence, self.seen = {320: coarse, 640: fine}, {320: 0, 640: 0}
+
+    async def detect(self, detector: str, frames: np.ndarray) -> list[np.ndarray]:
+        width = frames.shape[2]
+        self.seen[width] += len(frames)
+        scale = width / 640
+        row = np.array([[200 * scale, 60 * scale, 200 * scale, 240 * scale, self.confidence[width], *[np.nan] * 10]])
+        return [row.astype(np.float32)] * len(frames)
+
+
+@pytest.mark.parametrize(
+    ("coarse", "fine", "looks", "faces"),
+    [(0.1, 0.0, 1, 0), (0.3, 0.1, None, 0), (0.3, 0.9, None, 1), (0.9, 0.9, 1, 1)],
+    ids=["nothing", "a doubt that is none", "a doubt that is a face", "a face"],
+)
+async def test_a_coarse_look_in_doubt_is_followed_by_a_fine_one(
+    shop: Shop,
+    speakers: Asset,
+    truth: list[list[list[float]]],
+    monkeypatch: pytest.MonkeyPatch,
+    coarse: float,
+    fine: float,
+    looks: int | None,
+    faces: int,
+) -> None:
+    """One large face in one second: fine looks at its middle, and at each frame in which the coarse one doubts."""
+    monkeypatch.setattr("deployments.engines.video_render.proof.REPAIRS", 0)
+    script = Scripted(coarse, fine)
+    request = part(timeline(speakers.id, face_blur(shop.summary(speakers, truth).id)), allow_residual=True)
+    answer = await runner(shop, script.detect).run("video_render", request, CONTEXT)
+    body = json.loads(shop.registry.read(SCOPE, shop.registry.artifact(SCOPE, answer["report_artifact_id"])))
+    assert body["fine_frames"] == (body["frames"] if looks is None else looks)
+    assert body["residual_faces"] == faces * body["frames"]

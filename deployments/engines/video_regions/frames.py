@@ -27,8 +27,14 @@ LUMA = (32, 18)
 PLANAR = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p"})
 """Formats whose luma is a plane of bytes."""
 AUTO_MS = 160
-"""`auto` searches a frame this often, and the first and the last of each shot: on a moving crowd the boxes between
-cover as much of the faces as if each frame had been searched (docs/performance.md)."""
+"""`auto` searches a frame this often where something moves, and the first and the last of each shot: on a moving crowd
+the boxes between cover as much of the faces as if each frame had been searched (docs/performance.md)."""
+QUIET_MS = 480
+"""`auto` searches a frame this often where nothing moves."""
+MOVED = 16
+"""Something moves where a cell of LUMA has changed by so much, 0..255, since the last frame searched: a face of 16 in
+640 pixels that comes in covers 16/25 of one. In crowds and pans some cell changes by 55 and more, around a speaker by
+5 to 13."""
 
 
 class Reader(Decoder):
@@ -47,14 +53,15 @@ class Reader(Decoder):
         mode: str = "every_frame",
         interval_ms: int = 500,
     ) -> None:
-        """mode: which frames are given out. `every_frame`; `auto`, every AUTO_MS and at the ends of each shot;
-        `sampled`, those that the samples at `interval_ms` name."""
+        """mode: which frames are given out. `every_frame`; `auto`, every AUTO_MS, or QUIET_MS where nothing moves, and
+        at the ends of each shot; `sampled`, those that the samples at `interval_ms` name."""
         super().__init__(path, threads=threads, stop=stop)
         self.cuts: list[int] = []
         self.motion: list[Step] = []
         """The camera's step into each frame, in pixels of the source."""
         self.view: View | None = None
         self._side = side
+        self._tiny: Bytes = np.zeros(LUMA[::-1], np.uint8)
         frames = self._watched()
         if mode == "sampled":
             frames = self.sampled(frames, interval_ms)
@@ -80,21 +87,24 @@ class Reader(Decoder):
             luma = _luma(frame)
             turn, shift = camera.step(luma)
             self.motion.append((turn, shift * (frame.width / luma.shape[1])))
-            if cuts.step(cv2.resize(luma, LUMA, interpolation=cv2.INTER_AREA).astype(np.uint8)):
+            self._tiny = cv2.resize(luma, LUMA, interpolation=cv2.INTER_AREA).astype(np.uint8)
+            if cuts.step(self._tiny):
                 self.cuts.append(len(self.pts) - 1)
             yield len(self.pts) - 1, frame
 
     def _spread(self, frames: Iterator[Numbered]) -> Iterator[Numbered]:
         """Of every frame, those that `auto` searches."""
         held: Numbered | None = None
-        due = 0
+        searched, before = 0, self._tiny
         for number, frame in frames:
             starts = number == 0 or self.cuts[-1:] == [number]
             if starts and held is not None:
                 yield held
             held = None
-            if starts or self.ticks[-1] >= due:
-                due = self.ticks[-1] + AUTO_MS * self.rate
+            since = self.ticks[-1] - searched
+            moved = since >= AUTO_MS * self.rate and int(cv2.absdiff(self._tiny, before).max()) >= MOVED
+            if starts or moved or since >= QUIET_MS * self.rate:
+                searched, before = self.ticks[-1], self._tiny
                 yield number, frame
             else:
                 held = number, frame
@@ -154,4 +164,4 @@ def read_image(path: Path, *, side: int, most_pixels: int, scales: Sequence[int]
     return batches
 
 
-__all__ = ["AUTO_MS", "BATCH", "Batch", "Reader", "View", "read_image", "small_size"]
+__all__ = ["AUTO_MS", "BATCH", "MOVED", "QUIET_MS", "Batch", "Reader", "View", "read_image", "small_size"]

@@ -32,8 +32,9 @@ class RegionsRequest(Body):
     VIDEO_REGIONS_MIN_CONFIDENCE."""
     frame_sample_interval_ms: int = Field(500, ge=10, le=3_600_000)
     mode: Mode = "auto"
-    """Which frames are searched; a track has a box in each frame all the same. `auto` searches one every 160 ms and the
-    ends of each shot, `every_frame` each, `sampled` the sampled frames alone. Masks are those of the samples."""
+    """Which frames are searched; a track has a box in each frame all the same. `auto` searches one every 160 ms, or
+    480 ms where nothing moves, and the ends of each shot, `every_frame` each, `sampled` the sampled frames alone. Masks
+    are those of the samples."""
 
 
 class TracksRequest(Body):

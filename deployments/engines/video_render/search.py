@@ -47,7 +47,7 @@ class Search:
     def __init__(self, plan: Plan, tools: Tools, notes: Notes, film: Film) -> None:
         proof = plan.parameters["proof"]
         self._tools, self._notes, self._film = tools, notes, film
-        self._detector, self._fine, self._coarse = proof["detector"], proof["scale"], proof.get("coarse")
+        self._detector, self._fine, self._coarse = proof["detector"], proof["scale"], proof["coarse"]
         self._hit: dict[Look, Boxes] = {}
         self._known: dict[Look, Boxes] = {}
         self._left_open: Hits = {}
