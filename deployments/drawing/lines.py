@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from PIL import ImageFont
 
+from deployments.drawing.fallback import letters, stretches
+from deployments.drawing.runs import Run, right_to_left, runs
+
 TAB = 4
 """Spaces."""
-JOINING = ("ARABIC", "SYRIAC", "MONGOLIAN", "NKO", "DEVANAGARI", "BENGALI")
-"""Scripts whose letters are shaped together and are not tracked apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,9 @@ class Piece:
     text: str
     x: float
     """Pixels from the line's left edge."""
+    face: ImageFont.FreeTypeFont
+    direction: Literal["ltr", "rtl"] | None = None
+    """None: as its letters say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +42,28 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Setter:
-    """A font at a size, with the space that is added after each letter."""
+    """A font at a size, those that set what it has no letters for, and the space that is added after each letter."""
 
-    face: ImageFont.FreeTypeFont
-    tracking: float
+    font: str
+    """Name of the one that is asked for."""
+    face_of: Callable[[str], ImageFont.FreeTypeFont]
+    """Name -> the font at its size."""
+    tracking: float = 0.0
     """Pixels."""
 
     def measure(self, text: str) -> float:
         """The advance, without tracking after the last letter."""
-        return self.face.getlength(text) + self.tracking * max(0, len(_letters(text)) - 1)
+        advance = sum(self.face_of(name).getlength(part) for part, name in stretches(text, self.font))
+        return advance + self.tracking * max(0, len(letters(text)) - 1)
 
     def set(self, text: str, width: float | None, align: str) -> list[Line]:
         """Lines of text, broken at `width` where one is given."""
-        broken: list[tuple[str, bool]] = []
+        broken: list[tuple[str, bool, bool]] = []
         for paragraph in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
-            lines = self._broken(_printable(paragraph), width)
-            broken += [(line, i == len(lines) - 1) for i, line in enumerate(lines)]
-        room = width if width is not None else max(self.measure(line) for line, _ in broken)
-        return [self._placed(line, room, align, last) for line, last in broken]
+            lines, rtl = self._broken(_printable(paragraph), width), right_to_left(paragraph)
+            broken += [(line, rtl, i == len(lines) - 1) for i, line in enumerate(lines)]
+        room = width if width is not None else max(self.measure(line) for line, _, _ in broken)
+        return [self._placed(line, rtl, room, align, last) for line, rtl, last in broken]
 
     def _broken(self, text: str, width: float | None) -> list[str]:
         """Greedy, at spaces; a word that is wider than the line is broken where it must be."""
@@ -90,25 +99,32 @@ class Setter:
             low -= 1
         return low
 
-    def _placed(self, text: str, room: float, align: str, last: bool) -> Line:
+    def _placed(self, text: str, rtl: bool, room: float, align: str, last: bool) -> Line:
         width = self.measure(text)
         gaps = text.count(" ")
         extra = (room - width) / gaps if align == "justify" and not last and gaps and room > width else 0.0
         start = {"center": (room - width) / 2, "right": room - width}.get(align, 0.0)
-        return Line(text, tuple(self._pieces(text, extra)), width + extra * gaps, start)
+        return Line(text, tuple(self._pieces(text, rtl, extra)), width + extra * gaps, start)
 
-    def _pieces(self, text: str, extra: float) -> list[Piece]:
+    def _pieces(self, text: str, rtl: bool, extra: float) -> Iterator[Piece]:
+        """From left to right; apart where a font or a direction changes, and where space is added."""
+        x, letter, spaces = 0.0, 0, 0
+        for run in runs(text, self.font, rtl):
+            face, before = self.face_of(run.font), ""
+            for part in self._parts(run, extra):
+                if before:  # the advance of the one before, kerned with this one
+                    pair = part + before if run.direction == "rtl" else before + part
+                    x += face.getlength(pair, direction=run.direction) - face.getlength(part, direction=run.direction)
+                yield Piece(part, x + self.tracking * letter + extra * spaces, face, run.direction)
+                before, letter, spaces = part, letter + 1, spaces + part.count(" ")
+            x += face.getlength(before, direction=run.direction)
+
+    def _parts(self, run: Run, extra: float) -> list[str]:
+        """What of a run is drawn at once, from left to right."""
         if not self.tracking and not extra:
-            return [Piece(text, 0.0)]
-        parts = _letters(text) if self.tracking else re.findall(r"\S+|\s+", text)
-        pieces, before, x, spaces = [], "", 0.0, 0
-        for i, part in enumerate(parts):
-            if before:  # the advance of the one before, kerned with this one
-                x += self.face.getlength(before + part) - self.face.getlength(part)
-            pieces.append(Piece(part, x + self.tracking * i + extra * spaces))
-            before = part
-            spaces += part.count(" ")
-        return pieces
+            return [run.text]
+        parts = letters(run.text) if self.tracking else re.findall(r"\S+|\s+", run.text)
+        return parts[::-1] if run.direction == "rtl" else parts
 
 
 def _lengths(text: str) -> Iterator[int]:
@@ -118,22 +134,6 @@ def _lengths(text: str) -> Iterator[int]:
         yield most
         most *= 2
     yield len(text)
-
-
-def _letters(text: str) -> list[str]:
-    """Letters with their combining marks; a joining script's word is one."""
-    parts: list[str] = []
-    for letter in text:
-        joined = parts and _joins(letter) and _joins(parts[-1][-1])
-        if parts and (unicodedata.combining(letter) or joined):
-            parts[-1] += letter
-        else:
-            parts.append(letter)
-    return parts
-
-
-def _joins(letter: str) -> bool:
-    return unicodedata.name(letter, "").startswith(JOINING)
 
 
 def _printable(line: str) -> str:
