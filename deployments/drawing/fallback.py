@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 from itertools import islice
 
 from configs.fonts import fonts, letters_of
@@ -38,9 +39,7 @@ def stretches(text: str, asked: str) -> list[tuple[str, str]]:
     parts: list[tuple[str, str]] = []
     for letter in letters(text):
         before = parts[-1][1] if parts else asked
-        common = unicodedata.category(letter[0])[0] in COMMON
-        wanted = [before] if common else []
-        name = next((name for name in (*wanted, asked, *fonts()) if _has(name, letter)), asked)
+        name = _font_of(letter, asked, before)
         if parts and name == before:
             parts[-1] = (parts[-1][0] + letter, name)
         else:
@@ -58,6 +57,13 @@ def without_glyph(text: str) -> str:
     """The characters of a text that no installed font has, each once, in the text's order; at most `MOST_TOLD`."""
     unknown = (letter for letter in dict.fromkeys(text) if not any(_has(name, letter) for name in fonts()))
     return "".join(islice(unknown, MOST_TOLD))
+
+
+@lru_cache(4096)
+def _font_of(letter: str, asked: str, before: str) -> str:
+    """The font that sets a letter after one that is set in `before`."""
+    first = (before, asked) if unicodedata.category(letter[0])[0] in COMMON else (asked,)
+    return next((name for name in (*first, *fonts()) if _has(name, letter)), asked)
 
 
 def _has(name: str, text: str) -> bool:

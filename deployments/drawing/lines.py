@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from PIL import ImageFont
@@ -50,11 +50,18 @@ class Setter:
     """Name -> the font at its size."""
     tracking: float = 0.0
     """Pixels."""
+    known: dict[tuple[str, str], float] = field(default_factory=dict)
+    """(text, font) -> its advance: to break lines the same words are measured again and again."""
 
     def measure(self, text: str) -> float:
         """The advance, without tracking after the last letter."""
-        advance = sum(self.face_of(name).getlength(part) for part, name in stretches(text, self.font))
+        advance = sum(self._advance(part, name) for part, name in stretches(text, self.font))
         return advance + self.tracking * max(0, len(letters(text)) - 1)
+
+    def _advance(self, text: str, font: str) -> float:
+        if (text, font) not in self.known:
+            self.known[text, font] = self.face_of(font).getlength(text)
+        return self.known[text, font]
 
     def set(self, text: str, width: float | None, align: str) -> list[Line]:
         """Lines of text, broken at `width` where one is given."""
@@ -69,35 +76,33 @@ class Setter:
         """Greedy, at spaces; a word that is wider than the line is broken where it must be."""
         if width is None or not self._wider(text, width):
             return [text]
-        lines, line = [], ""
-        for word in re.findall(r"\S+\s*", text.strip()):
-            if line and self.measure((line + word).rstrip()) > width:
-                lines.append(line.rstrip())
-                line = ""
-            line += word
-            while len(line.rstrip()) > 1 and self._wider(line.rstrip(), width):
+        words, lines = re.findall(r"\S+\s*", text.strip()), []
+        while words:
+            held = self._held(words, width)
+            line = "".join(words[:held]).rstrip()
+            if held == 1 and len(line) > 1 and self._wider(line, width):
                 fits = self._fitting(line, width)
                 lines.append(line[:fits])
-                line = line[fits:]
-        return [*lines, line.rstrip()]
+                words[0] = words[0][fits:]
+            else:
+                lines.append(line)
+                words = words[held:]
+        return lines
+
+    def _held(self, words: list[str], width: float) -> int:
+        """How many of the first words a line holds, at least one."""
+        return _most(lambda n: self.measure("".join(words[:n]).rstrip()) <= width, len(words))
 
     def _wider(self, text: str, width: float) -> bool:
         """Whether a text is wider; no more of it is shaped than is needed to tell."""
-        return any(self.measure(text[:most]) > width for most in _lengths(text))
+        return any(self.measure(text[:most]) > width for most in _lengths(len(text)))
 
     def _fitting(self, text: str, width: float) -> int:
         """How many letters fit, at least one."""
-        low, high = 1, len(text)
-        for most in _lengths(text):
-            if self.measure(text[:most]) > width:
-                high = most
-                break
-        while low < high:
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if self.measure(text[:middle]) <= width else (low, middle - 1)
-        while low > 1 and low < len(text) and unicodedata.combining(text[low]):
-            low -= 1
-        return low
+        fits = _most(lambda n: self.measure(text[:n]) <= width, len(text))
+        while fits > 1 and fits < len(text) and unicodedata.combining(text[fits]):
+            fits -= 1
+        return fits
 
     def _placed(self, text: str, rtl: bool, room: float, align: str, last: bool) -> Line:
         width = self.measure(text)
@@ -127,13 +132,27 @@ class Setter:
         return parts[::-1] if run.direction == "rtl" else parts
 
 
-def _lengths(text: str) -> Iterator[int]:
-    """Of beginnings of a text, each twice as long as the one before; the last is the whole."""
-    most = 32
-    while most < len(text):
+def _most(fits: Callable[[int], bool], of: int) -> int:
+    """The most of 1 to `of` that fits, where all below fit too; 1 where none does. Asks for little more than that."""
+    low, high = 1, of
+    for most in _lengths(of):
+        if not fits(most):
+            high = most - 1
+            break
+        low = most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
+
+
+def _lengths(whole: int) -> Iterator[int]:
+    """Each twice the one before; the last is the whole."""
+    most = 4
+    while most < whole:
         yield most
         most *= 2
-    yield len(text)
+    yield whole
 
 
 def _printable(line: str) -> str:
