@@ -69,7 +69,8 @@ def make_detector(name: str, weights: Callable[[str], Path], settings: Settings)
     where = {"device": settings.device} if row.on_device else {}
     count = min(settings.threads, MOST_BESIDE) if row.beside else 1
     load, least = import_module(row.module).load, to_raw(FLOOR, row.half)
-    raw = _beside([load(file, settings.threads, least, **where) for _ in range(count)])
+    threads = settings.threads if count == 1 else 1  # of OpenCV as a whole; its waiting threads spin
+    raw = _beside([load(file, threads, least, **where) for _ in range(count)])
 
     def detect(frames: np.ndarray) -> list[np.ndarray]:
         found: list[np.ndarray] = raw(frames)
