@@ -30,7 +30,7 @@ FETCH = "fetch the weights with `make models`, or put them into a folder of MODE
 FLOOR = 0.1
 """No detector reports a face below this confidence."""
 MOST_BESIDE = 8
-"""Most nets of a detector that look at once: each holds its weights and its buffers, up to 60 MB."""
+"""Most nets of a detector that look at once: each holds its weights and its buffers, up to 63 MB."""
 
 
 def row_of(name: str, field: str | None = None) -> Row:
