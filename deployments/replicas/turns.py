@@ -8,7 +8,7 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-SLICE_S = 5.0
+SLICE_S = 0.5
 """How long a work keeps its place while another tenant waits for one."""
 MOST_PAUSED = 8
 """Works that have passed their place on and hold their memory. Beyond them a work is not interrupted."""
