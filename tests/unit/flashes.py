@@ -114,11 +114,12 @@ def _encoded(context: Any, begin: float, end: float, since: float, until: float)
 
 def flashes(path: Path) -> list[float]:
     """Seconds at which each run of bright frames begins."""
-    bright = []
     with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            if frame.to_ndarray(format="gray")[frame.height // 2, frame.width // 2] > 120:
-                bright.append(float(frame.pts * frame.time_base))
+        bright = [
+            float(frame.pts * frame.time_base)
+            for frame in container.decode(video=0)
+            if frame.to_ndarray(format="gray")[frame.height // 2, frame.width // 2] > 120
+        ]
     return _begun(np.array(bright))
 
 

@@ -118,7 +118,8 @@ def _looked_up(
 ) -> tuple[Fraction | int, Fraction | int | None]:
     """The first and the last ms at which a segment's clips are looked up; None: as long as there are frames."""
     if "frames" in grid:
-        times = [looks * 1000 for _, looks in ticks(*grid["frames"], time_base)]
+        first, after = grid["frames"]
+        times = [looks * 1000 for _, looks in ticks(first, after, time_base)]
         return times[0], times[-1]
     return begin, None if end is None else end - EDGE_S
 

@@ -95,7 +95,8 @@ class Scene:
 
     def _ticks(self) -> Iterator[tuple[Fraction, Fraction]]:
         """At the constant rate."""
-        return ticks(*self._parameters["frames"], self._time_base)
+        first, end = self._parameters["frames"]
+        return ticks(first, end, self._time_base)
 
     def _own(self) -> Iterator[tuple[Fraction, Fraction]]:
         """At the leading clip's own times."""
