@@ -1,4 +1,4 @@
-"""What a dry run says of one step: found or not, what is new about it, where it runs and what it is expected to take."""
+"""What a dry run says of a step: found or not, what is new about it, where it runs, what it is expected to take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A dry run explains each step: hit or miss, what is new beside the newest artifact, where it runs, what it will take."""
+"""A dry run explains each step: hit or miss, what is new beside the newest artifact, where it runs, what it takes."""
 
 from __future__ import annotations
 
