@@ -1,8 +1,8 @@
 """The Gaussian as products of matrices, for CUDA: each axis by itself, wide sigmas by way of a reduced plane.
 
 A line is cut into windows that overlap, and all windows go through one matrix: products in float32 keep their precision
-on CUDA, where convolutions round to 10 bits unless a global switch forbids it. A wide Gaussian is taken at every `step`th
-pixel alone and brought back by a cubic B-spline, whose variance (a third of the step's square) is taken off before.
+on CUDA, where convolutions round to 10 bits unless a global switch forbids it. A wide Gaussian is taken at one pixel in
+`step` and brought back by a cubic B-spline, whose variance (a third of the square of `step`) is taken off before.
 
 Equality policy: that of `kernels.blur`. Runs on any device of torch.
 """
