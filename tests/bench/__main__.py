@@ -2,8 +2,8 @@
 
 A topic is a module of this package with `run(home) -> list[Row]`; `python -m tests.bench TOPIC…` runs those named, and
 leaves what was measured of the others before, as it does with a topic that cannot be run on this machine. The page gets
-a table wherever it has a pair of comments `<!-- bench TOPIC -->` and `<!-- end -->`; `python -m tests.bench --docs --show`
-writes it from the last results alone.
+a table wherever it has a pair of comments `<!-- bench TOPIC -->` and `<!-- end -->`; `python -m tests.bench --docs
+--show` writes it from the last results alone.
 """
 
 from __future__ import annotations

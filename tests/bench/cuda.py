@@ -1,7 +1,7 @@
 """The CUDA execution on a GPU: parity with the float64 references, then bytes moved and time.
 
-Without a CUDA device nothing is run and no figure is written. `python -m tests.bench.cuda` rehearses the steps with tiny
-sizes in Triton's interpreter instead; what that prints are no figures.
+Without a CUDA device nothing is run and no figure is written. `python -m tests.bench.cuda` rehearses the steps with
+tiny sizes in Triton's interpreter instead; what that prints are no figures.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def rows(scale: Scale) -> Iterator[Row]:
     yield from launched(scale)
     yield from whole(scale)
     yield from blurred(scale)
+    yield from encoded(scale)
 
 
 def milliseconds(scale: Scale, call: Callable[[], object]) -> float:
@@ -194,6 +195,38 @@ def blurred(scale: Scale) -> Iterator[Row]:
         cv2.GaussianBlur(pixels, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
         against = {"OpenCV on the CPU": (time.perf_counter() - began) * 1000}
         yield Row(f"blur, 1080p RGBA, sigma {sigma}", took, against=against)
+
+
+def encoded(scale: Scale) -> Iterator[Row]:
+    """A photograph as JPEG by nvjpeg, from main memory to bytes, against Pillow; nothing without torchvision."""
+    from demo.clip import photograph
+    from deployments.drawing import nvjpeg
+    from deployments.drawing.encode import srgb_profile
+    from tests.bench.encode import by_pillow
+
+    rgb = np.asarray(photograph("astronaut.png").resize(scale.middle))
+
+    def rehearsed(planes: torch.Tensor, quality: int) -> torch.Tensor:
+        file = by_pillow(planes.permute(1, 2, 0).numpy(), "JPEG", quality=quality)
+        return torch.frombuffer(bytearray(file), dtype=torch.uint8)
+
+    coder = rehearsed if scale.device == "cpu" else nvjpeg.coder()
+    if coder is None:
+        return
+    options = {"quality": 85, "dpi": 72, "profile": srgb_profile(), "by": coder, "device": scale.device}
+    took: dict[str, list[float]] = {"nvjpeg": [], "Pillow": []}
+    for _ in range(scale.rounds + 1):
+        for name, call in (
+            ("nvjpeg", lambda: nvjpeg.encode_jpeg(rgb, **options)),
+            ("Pillow", lambda: by_pillow(rgb, "JPEG", quality=85)),
+        ):
+            began = time.perf_counter()
+            call()
+            took[name].append((time.perf_counter() - began) * 1000)
+    ours, theirs = (statistics.median(times[1:]) for times in took.values())
+    yield Row("JPEG q85 of 1080p by nvjpeg, colours whole", ours, against={"Pillow, colours halved": theirs})
+    sizes = [len(nvjpeg.encode_jpeg(rgb, **options)) / 1e3, len(by_pillow(rgb, "JPEG", quality=85)) / 1e3]
+    yield Row("the same, size", sizes[0], "KB", against={"Pillow, colours halved": sizes[1]})
 
 
 if __name__ == "__main__":

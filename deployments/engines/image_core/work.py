@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from artifacts.canonical import canonical
 from configs.settings import Settings
+from deployments.drawing import nvjpeg
 from deployments.drawing.encode import COLOR_PROFILE, MEDIA_TYPES, encode, encode_mask
 from deployments.engines.image_core.painting import Painted, Painter, painter
 from deployments.engines.image_core.painting import warm as warm_painter
 from deployments.engines.image_core.place import Box, Frame, place_color
+from deployments.engines.image_core.plan import pipeline_hash
 from deployments.engines.image_core.selections import coverage
 from deployments.engines.image_core.sources import Pictures, rgba
 from deployments.engines.image_core.stack import Stack
-from deployments.operation import Inputs, Output, Plan, Side, Tools
+from deployments.operation import Inputs, Output, Plan, Side, Tools, Warning
 from kernels import blur, brush, composite, png, resample
 from kernels import mask as mask_kernels
 from kernels.compiled import alone
@@ -38,6 +41,7 @@ def render(plan: Plan, inputs: Inputs, tools: Tools, by: Painter | None = None) 
         dpi=output["dpi"],
         background=background[:3] if background[3] else WHITE,
         threads=tools.settings.threads,
+        encoder=output.get("encoder"),
     )
     common = {
         "layers_count": len(composition["layers"]),
@@ -52,11 +56,24 @@ def render(plan: Plan, inputs: Inputs, tools: Tools, by: Painter | None = None) 
         "color_profile": COLOR_PROFILE,
         "dpi": output["dpi"],
         **painted.meta,
+        **({"encoder": output["encoder"]} if "encoder" in output else {}),
     }
     side_meta = common | {"width": composition["width"], "height": composition["height"]}
     scene = canonical(composition)
     side = Side("composition", "image_composition", "application/json", scene, side_meta, role="composition")
     return Output(MEDIA_TYPES[output["format"]], data, meta, (side,))
+
+
+def settle(plan: Plan, weights: object, settings: Settings) -> Plan:
+    """The plan with JPEG's own encoder where the one that it names is not here."""
+    output = plan.parameters["output"]
+    if "encoder" not in output or nvjpeg.coder() is not None:
+        return plan
+    own = {name: value for name, value in output.items() if name != "encoder"}
+    hashed = pipeline_hash(plan.parameters["composition_hash"], own)
+    warning = Warning("nvjpeg takes CUDA and torchvision, which are not here; the JPEG is Pillow's")
+    changed = plan.parameters | {"output": own, "pipeline_hash": hashed}
+    return replace(plan, parameters=changed, warnings=(*plan.warnings, warning))
 
 
 def mask(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
@@ -129,4 +146,4 @@ def warm(settings: Settings) -> None:
             kernel.warm()
 
 
-__all__ = ["compose", "mask", "render", "rgba", "template", "warm"]
+__all__ = ["compose", "mask", "render", "rgba", "settle", "template", "warm"]
