@@ -31,9 +31,9 @@ LARGEST_ARENA = UNIT << 31
 """Bytes: offsets are int32."""
 MOST_COMPOSITIONS = 65_535
 """In one launch: the second dimension of a grid."""
-TILE_HEIGHTS = (8, 4)
-"""Rows of a tile without and with other forms than source-over: two or one for each thread. These forms hold more in
-registers, of which two rows would leave too few programs at a time to hide the loads' latency."""
+TALL, FLAT = 8, 4
+"""Rows of a tile: two or one for each thread. Linear light and forms other than source-over hold more in registers, of
+which two rows would leave too few programs at a time to hide the loads' latency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +101,13 @@ def upload(stacks: Stacks, width: int, height: int, device: Device) -> Resident:
             if layer.mask is None and mode == "normal" and layer.opaque and layer.opacity == 1:
                 hiders.append((len(rows), x0, x1, y0, y1, 0, 0, 0))
             box = (x0 // 4, -(-x1 // 4), y0, y1)
-            mask = -1 if layer.mask is None else planes.add(layer.mask, -(-width // UNIT), 0)
+            across = -(-width // UNIT)
+            mask = -1 if layer.mask is None else planes.add(layer.mask, across, 0)
             offset = planes.add(part, box[1] - box[0], x0 % 4 * 4)
             stride = box[1] - box[0] if len(_distinct(part)) > 1 else 0
             opacity = int(np.float32(layer.opacity).view(np.int32))
             seed = int(np.uint32(layer.seed).view(np.int32))
-            rows.append((offset, stride, *box, _form(mode), NUMBERS[mode], opacity, mask, seed, 0))
+            rows.append((offset, stride, *box, _form(mode), NUMBERS[mode], opacity, mask, across * 4, seed))
         spans.append((first, len(rows), first_hider, len(hiders)))
         rows.append((0,) * int(kernel.COLUMNS.value))  # the pixels of the layer behind the last one are asked for too
     hiders.append((0,) * int(kernel.HIDER.value))
@@ -126,7 +127,7 @@ def draw(resident: Resident, *, linear: bool = False) -> Tensor:
     width, height = resident.width, resident.height
     shape = (resident.count, height, -(-width // 4) * 4)
     out = torch.empty(shape, dtype=torch.int32, device=resident.arena.device)
-    rows = TILE_HEIGHTS[resident.form > OVER.value]
+    rows = FLAT if linear or resident.form > OVER.value else TALL
     tiles = -(-width // kernel.TILE_WIDTH) * -(-height // rows)
     planes, masks = resident.arena.view(torch.uint32), resident.arena.view(torch.uint8)
     tables = (resident.spans, resident.rows, resident.hiders)

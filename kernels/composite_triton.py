@@ -40,8 +40,12 @@ TILE_WIDTH, WARPS = 128, 4
 
 SPAN, HIDER, COLUMNS = (tl.constexpr(n) for n in (4, 8, 12))
 """int32 numbers to a row of each table; rows begin at multiples of 16 bytes."""
-# Columns of a layer. PIXELS, STRIDE and MASK count 16 bytes, LEFT and RIGHT four columns; MASK is -1 where none is.
-PIXELS, STRIDE, LEFT, RIGHT, TOP, BOTTOM, FORM, MODE, OPACITY, MASK, SEED = (tl.constexpr(i) for i in range(11))
+# Columns of a layer. PIXELS, STRIDE and MASK count 16 bytes, LEFT and RIGHT four columns; MASK is -1 where none is. The
+# stride of a mask counts four bytes: were it known to be a multiple of 16, the compiler would give a thread as many of
+# the pixels side by side as 16 bytes of mask have, and a warp's loads of pixels would no longer follow each other.
+PIXELS, STRIDE, LEFT, RIGHT, TOP, BOTTOM, FORM, MODE, OPACITY, MASK, MASK_STRIDE, SEED = (
+    tl.constexpr(i) for i in range(12)
+)
 # Columns of a layer that hides what is below: its number, and the pixels that it covers.
 INDEX, FROM_X, TO_X, FROM_Y, TO_Y = (tl.constexpr(i) for i in range(5))
 
@@ -92,7 +96,7 @@ def stack(
     across = tl.cdiv(width, BX)
     left, top = (tl.program_id(0) % across) * BX, (tl.program_id(0) // across) * BY
     right, bottom = tl.minimum(left + BX, width), tl.minimum(top + BY, height)
-    pitch, mask_pitch = tl.cdiv(width, 4) * 4, tl.cdiv(width, 16) * 16
+    pitch = tl.cdiv(width, 4) * 4
     span = spans + tl.program_id(1) * SPAN
     first, end = tl.load(span), tl.load(span + 1)
     for k in range(tl.load(span + 2), tl.load(span + 3)):
@@ -113,22 +117,23 @@ def stack(
             a = _level(pixel >> 24) * (tl.load(row + OPACITY).to(tl.float32, bitcast=True) * UNIT)
             mask = tl.load(row + MASK)
             if mask >= 0:
-                shown = masks + mask.to(tl.int64) * 16 + (y.to(tl.int64) * mask_pitch + x)
+                shown = masks + mask.to(tl.int64) * 16 + (y.to(tl.int64) * (tl.load(row + MASK_STRIDE) * 4) + x)
                 a = a * (tl.load(shown, mask=(x < pitch) & (y < height), other=0).to(tl.float32) * UNIT)
             if mode == DISSOLVE:
                 a = scattered(a, x, y, tl.load(row + SEED))
-            sr, sg, sb = _level(pixel) * UNIT, _level(pixel >> 8) * UNIT, _level(pixel >> 16) * UNIT
+            sr, sg, sb, scale = _level(pixel), _level(pixel >> 8), _level(pixel >> 16), UNIT
             if LINEAR:
-                sr, sg, sb = to_linear(sr), to_linear(sg), to_linear(sb)
-            rest = 1.0 - a
+                sr, sg, sb, scale = to_linear(sr * UNIT), to_linear(sg * UNIT), to_linear(sb * UNIT), 1.0
+            weight, rest = a * scale, 1.0 - a
+            pr, pg, pb = weight * sr, weight * sg, weight * sb
             if form == OVER:
-                r, g, b = a * sr + rest * r, a * sg + rest * g, a * sb + rest * b
+                r, g, b = pr + rest * r, pg + rest * g, pb + rest * b
             elif FORMS > OVER:
                 if (FORMS == MULTIPLIED) | (form == MULTIPLIED):  # the first is known when it is compiled
-                    cr = product(mode, r, a * sr, a, alpha)
-                    cg = product(mode, g, a * sg, a, alpha)
-                    cb = product(mode, b, a * sb, a, alpha)
+                    cr, cg = product(mode, r, pr, a, alpha), product(mode, g, pg, a, alpha)
+                    cb = product(mode, b, pb, a, alpha)
                 else:
+                    sr, sg, sb = sr * scale, sg * scale, sb * scale
                     inverse, both = 1.0 / tl.maximum(alpha, TINY), a * alpha
                     br = tl.minimum(r * inverse, 1.0)
                     bg, bb = tl.minimum(g * inverse, 1.0), tl.minimum(b * inverse, 1.0)
@@ -137,8 +142,8 @@ def stack(
                     else:
                         cr, cg, cb = channel(mode, br, sr), channel(mode, bg, sg), channel(mode, bb, sb)
                     cr, cg, cb = cr * both, cg * both, cb * both
-                fresh = a * (1.0 - alpha)
-                r, g, b = fresh * sr + rest * r + cr, fresh * sg + rest * g + cg, fresh * sb + rest * b + cb
+                clear = 1.0 - alpha
+                r, g, b = clear * pr + rest * r + cr, clear * pg + rest * g + cg, clear * pb + rest * b + cb
             alpha = a + rest * alpha
     k = 1.0 / tl.maximum(alpha, TINY)
     r, g, b = r * k, g * k, b * k

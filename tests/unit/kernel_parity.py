@@ -14,8 +14,8 @@ from kernels.blend import MODES
 from kernels.composite import Layer, composite_reference
 from tests.unit import test_composite as cpu
 
-SMALL = (131, 5)
-"""More than one tile either way, none of them whole: the interpreter is slow."""
+SMALL = (131, 3)
+"""More than one tile, none of them whole: the interpreter is slow."""
 LINEAR = ("normal", "dissolve", "multiply", "overlay", "soft_light", "luminosity")
 
 

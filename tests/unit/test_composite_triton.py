@@ -81,6 +81,7 @@ def test_the_compiler_reads_four_pixels_at_once_and_keeps_all_in_registers(
     aligned = {(i,): [["tt.divisibility", 16]] for i in range(len(pointers))}
     source = ASTSource(stack, types, constexprs=constants, attrs=aligned)
     made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": WARPS})
+    assert set(re.findall(r"sizePerThread = \[([\d, ]+)\]", made.asm["ttgir"])) == {"1, 4"}  # a warp reads 512 bytes
     each = rows // WARPS
     assert made.asm["ptx"].count("ld.global.v4.b32") == 2 * each  # the first layer's, and the next one's
     assert made.asm["ptx"].count("st.global.v4.b32") == each
