@@ -59,7 +59,7 @@ def composite_batch(
     """`kernels.composite.composite_batch` on a CUDA device. The layers are checked, their modes among BRANCHED.
 
     One launch for all stacks that take the same program of the kernel: a compiler may round elsewhere in another one,
-    and a picture must not depend on what is drawn beside it. ValueError as `upload`.
+    and a picture must not depend on what is drawn beside it. Raises what `upload` raises.
     """
     out: dict[int, np.ndarray] = {}
     by_program: dict[int, list[int]] = {}
@@ -81,7 +81,10 @@ def furthest_form(layers: Sequence[Layer]) -> int:
 
 
 def upload(stacks: Stacks, width: int, height: int, device: Device) -> Resident:
-    """What of the layers is seen, each plane once however many layers show it, copied while the next is prepared."""
+    """What of the layers is seen, each plane once however many layers show it, copied while the next is prepared.
+
+    ValueError for more than MOST_COMPOSITIONS stacks; torch.OutOfMemoryError where there is no room for their layers.
+    """
     if len(stacks) > MOST_COMPOSITIONS:
         raise ValueError(f"one launch draws at most {MOST_COMPOSITIONS} compositions; got {len(stacks)}")
     planes = _Planes()
@@ -169,9 +172,10 @@ class _Planes:
         return self._found[key]
 
     def upload(self, device: Device) -> Tensor:
-        """int32, on the device; ValueError over LARGEST_ARENA."""
-        if self._end * UNIT >= LARGEST_ARENA:
-            raise ValueError(f"the layers take {self._end * UNIT} bytes, and a launch reads less than {LARGEST_ARENA}")
+        """int32, on the device; OutOfMemoryError from LARGEST_ARENA on, as from what the device has no room for."""
+        size = self._end * UNIT
+        if size >= LARGEST_ARENA:
+            raise torch.OutOfMemoryError(f"the layers take {size} bytes, and a launch reads less than {LARGEST_ARENA}")
         arena = torch.empty(max(1, self._end) * UNIT // 4, dtype=torch.int32, device=device)
         for plane, begin, units, before in self._parts:
             words = len(plane) * units * UNIT // 4

@@ -78,6 +78,15 @@ def test_a_render_on_cuda_is_that_of_the_cpu_within_one_of_255() -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("space", ["srgb", "linear"])
+def test_a_render_on_a_gpu_is_that_of_the_cpu_within_one_of_255(space: str) -> None:
+    composition = FLAT | {"color_space": space}
+    pixels, meta = rendered(composition, painter("cuda"))
+    assert meta == {"device": "cuda"}
+    assert np.abs(pixels.astype(int) - rendered(composition, None)[0]).max() <= 1
+
+
 class Drawn:
     """The CUDA part of a painter, which notes what it is asked for and draws it on the CPU."""
 

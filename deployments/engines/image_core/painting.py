@@ -66,6 +66,7 @@ def painter(requested: Device) -> Painter:
 
 def warm(requested: Device) -> None:
     """Compiles ahead what compositions are painted with."""
+    painter(requested)
     composite.warm("cuda" if requested != "cpu" and torch.cuda.is_available() else "cpu")
 
 
