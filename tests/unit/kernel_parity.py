@@ -52,6 +52,7 @@ def geometry(device: str) -> None:
             Layer(solid, -2, 0, opaque=True),
             *(Layer(part, x, y, 0.7, "multiply") for x, y in ((0, 0), (3, 1), (-5, -2), (126, 2))),
             Layer(column, 2, 1, mode="soft_light"),
+            Layer(part, 5, 0, 0.4, "dissolve", seed=2**32 - 1),
             Layer(wide, -30, -1, 0.5, mask=rng.integers(0, 256, size[::-1], np.uint8)),
         ]
         assert not off(stack, size, device).any(), size
