@@ -127,20 +127,21 @@ def upload(stacks: Stacks, width: int, height: int, device: Device) -> Resident:
 def draw(resident: Resident, *, linear: bool = False) -> Tensor:
     """The compositions, where they lie: int32 [N, height, width rounded up to 4], each number the four bytes of a
     straight RGBA pixel. One launch, nothing is waited for."""
-    width, height = resident.width, resident.height
-    shape = (resident.count, height, -(-width // 4) * 4)
+    shape = (resident.count, resident.height, -(-resident.width // 4) * 4)
     out = torch.empty(shape, dtype=torch.int32, device=resident.arena.device)
     rows = FLAT if linear or resident.form > OVER.value else TALL
-    tiles = -(-width // kernel.TILE_WIDTH) * -(-height // rows)
+    tiles = -(-resident.width // kernel.TILE_WIDTH) * -(-resident.height // rows)
+    with _on(out.device):
+        kernel.stack[tiles, resident.count](*_arguments(resident, out, rows, linear), num_warps=kernel.WARPS)
+    return out
+
+
+def _arguments(resident: Resident, out: Tensor, rows: int, linear: bool) -> tuple[object, ...]:
+    """The kernel's, of which the last four choose its program."""
     planes, masks = resident.arena.view(torch.uint32), resident.arena.view(torch.uint8)
     tables = (resident.spans, resident.rows, resident.hiders)
-    with _on(out.device):
-        kernel.stack[tiles, resident.count](
-            *(planes, masks, *tables, out.view(torch.uint32), width, height),
-            *(kernel.TILE_WIDTH, rows, linear, _program(resident.form)),
-            num_warps=kernel.WARPS,
-        )
-    return out
+    size, program = (resident.width, resident.height), _program(resident.form)
+    return (planes, masks, *tables, out.view(torch.uint32), *size, kernel.TILE_WIDTH, rows, linear, program)
 
 
 def warm(device: Device) -> None:

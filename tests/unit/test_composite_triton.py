@@ -94,6 +94,33 @@ def test_the_compiler_reads_four_pixels_at_once_and_keeps_all_in_registers(
     assert int(registers[1]) <= most_registers
 
 
+@needs_triton
+def test_no_composition_has_a_program_of_its_own() -> None:
+    """What Triton compiles for follows from the types of the kernel's arguments, their alignment and its constants."""
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler.compiler import make_backend
+    from triton.runtime.jit import create_function_from_signature
+
+    from kernels import composite_cuda
+    from kernels.composite_triton import WARPS, stack
+
+    compiled_for = create_function_from_signature(
+        stack.signature, stack.params, make_backend(GPUTarget("cuda", 90, 32))
+    )
+    programs = set()
+    for width, height in ((1, 1), (16, 16), (17, 33), (130, 1)):
+        for count in (0, 1, 2, 15, 16):
+            pixels = np.zeros((height, width + count, 4), np.uint8)
+            mask = np.zeros((height, width), np.uint8)
+            layers = [Layer(pixels, x=-i, mode="hue", mask=mask) for i in range(count)]
+            resident = composite_cuda.upload([[*layers, Layer(pixels, mode="hue")]] * (count + 1), width, height, "cpu")
+            out = torch.empty((count + 1, height, -(-width // 4) * 4), dtype=torch.int32)
+            given = composite_cuda._arguments(resident, out, composite_cuda.FLAT, False)
+            programs.add(str(compiled_for(*given, num_warps=WARPS)[1]))
+    assert len(programs) == 1
+    assert "'*u32', 'D'" in programs.pop()  # known to be aligned to 16 bytes
+
+
 class Kernel:
     """Stands for the CUDA execution where there is none."""
 
