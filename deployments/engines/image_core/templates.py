@@ -230,6 +230,7 @@ TEMPLATES = (
         request=ImageRenderFromTemplateRequest,
         plan=plan_from_template,
         work="deployments.engines.image_core.work:render",
+        settle="deployments.engines.image_core.work:settle",
         deployment="Imaging",
         answer=answer_render,
         path="/image/render-from-template",
