@@ -25,6 +25,7 @@ from deployments.operation import JSON, Operation, Output, Plan, Report, Tools, 
 from deployments.replicas.kept import Kept, commit
 from deployments.replicas.pacing import Detect, Pace
 from deployments.replicas.progress import Progress
+from deployments.replicas.threads import give_way
 from deployments.replicas.turns import MOST_PAUSED, Place, Turns
 
 MISSING_S = 60.0
@@ -56,13 +57,16 @@ class Host:
         self._detect = detect
         self._models = Models(settings)
         self._missing: dict[str, tuple[float, WeightsMissing]] = {}
-        # a work and the blocking parts that an async work sends beside it, and as much of those that are paused
-        self._threads = ThreadPoolExecutor(max_workers=2 * (slots + MOST_PAUSED), thread_name_prefix="work")
+        # a work or the blocking parts that an async work sends beside it, and as much of those that are paused
+        self._works = ThreadPoolExecutor(2 * (slots + MOST_PAUSED), "work", give_way)
+        # what is short has threads of its own, so that the works' stay few: the first work in each pays for a team of
+        # OpenMP's, which took as long as a 1080p render
+        self._threads = ThreadPoolExecutor(2 * (slots + MOST_PAUSED), "short")
         self._turns = Turns(slots)
 
     def warm(self, function: str) -> None:
         """Compile ahead of the first request, with the caller waiting."""
-        load(function)(self._settings)
+        self._works.submit(load(function), self._settings).result()
 
     async def ready(self) -> bool:
         """Whether works can be taken; see Runner.ready."""
@@ -160,7 +164,7 @@ class Host:
             stop=pace.stop,
             progress=pace.progress,
             detect=pace.detect,
-            thread=self._thread,
+            thread=self._heavy,
             side_id=lambda kind, name: self._registry.side_id(plan.scope, plan.kind, plan.cache_key, kind, name),
             weights=self._weights,
             settings=self._settings,
@@ -169,7 +173,7 @@ class Host:
         inputs = StoredInputs(self._registry, plan, scratch)
         if inspect.iscoroutinefunction(work):
             return await work(plan, inputs, tools)
-        return await self._thread(work, plan, inputs, tools)
+        return await self._heavy(work, plan, inputs, tools)
 
     def _commit_report(self, plan: Plan, report: Draft) -> Record:
         return self._registry.commit(
@@ -197,6 +201,9 @@ class Host:
         except WeightsMissing as error:
             self._missing[name] = (time.monotonic(), error)
             raise
+
+    async def _heavy(self, function: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._works, function, *args)
 
     async def _thread(self, function: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)

@@ -195,14 +195,14 @@ def test_a_winner_is_waited_for_within_a_bound_and_without_a_storm_of_looks(
 def test_a_winner_slower_than_the_wait_leaves_one_record(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("artifacts.registry.WINNER_WAIT_S", 0.1)
     second: list[Record] = []
-    publish = registry.publish
+    publish = registry._publish
 
-    def slow(record: Record) -> Record:
-        monkeypatch.setattr(registry, "publish", publish)
+    def slow(records: list[Record]) -> list[Record]:
+        monkeypatch.setattr(registry, "_publish", publish)
         second.append(registry.commit(ACME, cache_key=key(), main=mask(b"second, other bytes")))
-        return publish(record)
+        return publish(records)
 
-    monkeypatch.setattr(registry, "publish", slow)
+    monkeypatch.setattr(registry, "_publish", slow)
     first = registry.commit(ACME, cache_key=key(), main=mask(b"first"))
     assert first == second[0] == registry.artifact(ACME, first.id)
     assert registry.read(ACME, first) == b"first"
