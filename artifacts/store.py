@@ -281,18 +281,20 @@ class Store:
         if self.root is None:
             return
         folders: dict[Path, None] = {}
+        led_to: set[Path] = set()
         for key, holds in written:
             path = self.root / key
             if holds:
                 _fsync(path)
-            folders[path.parent] = None
+            folder = path.parent
+            folders[folder] = None
+            while folder != self.root and folder not in self._synced | led_to:  # a new one is an entry of its parent
+                led_to.add(folder)
+                folder = folder.parent
+                folders[folder] = None
         for folder in folders:
             _fsync(folder)
-            above = folder
-            while above != self.root and above not in self._synced:  # a new folder is an entry of its parent
-                self._synced.add(above)
-                above = above.parent
-                _fsync(above)
+        self._synced |= led_to
 
     def upload(self, key: str, max_bytes: int) -> Upload:
         return Upload(self, self._objects, key, max_bytes)

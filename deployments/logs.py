@@ -65,12 +65,18 @@ def configure(settings: Settings) -> None:
     """Send this process's own log lines to LOG_FILE, else to stderr, in the form that LOG_FORMAT names."""
     logger = logging.getLogger("deployments")
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    refused = ""
     if settings.log_file:
-        handler = Appended(Path(settings.log_file))
+        try:
+            handler = Appended(Path(settings.log_file))
+        except OSError as error:  # a pipe that nobody reads, a folder that is not there
+            refused = error.strerror or "unknown"
     handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
     logger.handlers = [handler]
     logger.setLevel(settings.log_level)
     logger.propagate = False  # Ray's own handlers would write each line again, traces and all
+    if refused:
+        logger.warning("LOG_FILE cannot be opened (%s); lines go to standard error", refused)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
