@@ -8,6 +8,7 @@ import random
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -354,6 +355,7 @@ class Registry:
             self.documents.update(scope, "latest", id, lambda _: {"id": record.id})
 
 
+@lru_cache(maxsize=4096)
 def _id(kind: str, cache_key: str, generation: int, name: str = "") -> str:
     return make_id(kind_of(kind).prefix, cache_key, generation, *([name] if name else []))
 

@@ -115,15 +115,15 @@ class Host:
     async def _execute(self, plan: Plan, report: Report | None, place: Place | None) -> Done:
         operation = self._operations[plan.operation]
         plan = await self.settle(plan)
-        found = await self._thread(self._registry.find, plan.scope, plan.kind, plan.cache_key)
-        if found:
-            return Done(found, False, plan.warnings)
+        scratch = await self._thread(self._found_or_scratch, plan)
+        if isinstance(scratch, Record):
+            return Done(scratch, False, plan.warnings)
         stop = threading.Event()
         progress = Progress(self._registry, plan, operation.unit, report)
-        scratch = await self._thread(self._make_scratch)
 
         async def do() -> Record:
-            await self._thread(progress.begin)
+            if report:
+                await self._thread(progress.begin)
             output = await self._work(operation, plan, scratch, Pace(place, stop, progress, self._detect))
             return await self._thread(commit, self._registry, plan, output)
 
@@ -183,6 +183,10 @@ class Host:
             inputs=[asdict(item) for item in plan.inputs],
             parent_asset_id=plan.parent_asset_id,
         )
+
+    def _found_or_scratch(self, plan: Plan) -> Record | Path:
+        """What was made before, else a folder to make it in."""
+        return self._registry.find(plan.scope, plan.kind, plan.cache_key) or self._make_scratch()
 
     def _make_scratch(self) -> Path:
         """Under MATTEBOX_HOME, so that a large result can be hard-linked into a store on the same file system."""
