@@ -15,8 +15,8 @@ REQUESTS = 64
 """Calls that a replica takes at a time; the slots of its host bound the work itself."""
 
 QUIET = {"enable_access_log": False, "log_level": "WARNING"}
-"""Serve's own line for each call costs more than a found artifact, and at INFO it is made even where it is filtered out;
-the Gateway writes one for each request itself."""
+"""Serve's own line for each call costs more than a found artifact, and at INFO it is made even where it is filtered
+out; the Gateway writes one for each request itself."""
 
 
 def build(args: dict[str, Any], deployments: Sequence[Mapping[str, Any]] = ()) -> Application:
