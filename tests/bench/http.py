@@ -29,7 +29,7 @@ from tests.unit.image_bench import Bench
 
 JSON = dict[str, Any]
 Ask = Callable[[bytes], Awaitable[None]]
-FOUND, COMPUTED, CONNECTIONS, ROUNDS = 500, 20, 8, 3
+FOUND, COMPUTED, CONNECTIONS, ROUNDS = 400, 20, 8, 3
 READY_S = 30
 PROXIES: Mapping[str, Mapping[tuple[str, str], dict[str, float]]] = {
     "default": {},
