@@ -14,8 +14,9 @@ from deployments.replicas.serve import Faces, Gateway, JobsFace, Worker
 REQUESTS = 64
 """Calls that a replica takes at a time; the slots of its host bound the work itself."""
 
-QUIET = {"enable_access_log": False}
-"""Serve's own line for each call costs more than a found artifact; the Gateway writes one for each request itself."""
+QUIET = {"enable_access_log": False, "log_level": "WARNING"}
+"""Serve's own line for each call costs more than a found artifact, and at INFO it is made even where it is filtered
+out; the Gateway writes one for each request itself."""
 
 
 def build(args: dict[str, Any], deployments: Sequence[Mapping[str, Any]] = ()) -> Application:

@@ -26,8 +26,8 @@ from tests import bench
 from tests.bench.measure import NotRun, Row, shown
 
 JSON = dict[str, Any]
-NO_TOPICS = ("__main__", "measure", "crowd")
-"""`crowd` asks for a folder of test material and is run by itself."""
+NO_TOPICS = ("__main__", "bare", "measure", "crowd")
+"""`bare` is a part of `http`; `crowd` asks for a folder of test material and is run by itself."""
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 HEADINGS = ("what", "figure", "goal", "against, and their figure over ours")
 BLOCK = re.compile(r"(<!-- bench (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
