@@ -213,29 +213,37 @@ _OPS = {
 _VERSION = digest(blend.__file__, composite_loops.__file__, __file__)
 
 
+_KEPT: list[Any] = []
+"""What is compiled: an address can be called as long as this lives."""
+
+
+def _address(signature: Any, loop: Any) -> int:
+    _KEPT.append(addressable(signature, loop, f"{loop.__name__}_{_VERSION}"))
+    return int(_KEPT[-1].address)
+
+
 @cache
-def _compiled(signature: Any, loop: Any) -> Any:
-    return addressable(signature, loop, f"{loop.__name__}_{_VERSION}")
-
-
 def filler_of(source: str, masked: bool) -> int:
     """Address of the loop that makes alphas of "pixels", a "level" or "nothing", which is 1."""
-    return int(_compiled(FILLER, _ALPHAS[source][masked]).address)
+    return _address(FILLER, _ALPHAS[source][masked])
 
 
+@cache
 def scatterer() -> int:
     """Address of the loop that makes alphas those of mode dissolve."""
-    return int(_compiled(SCATTERER, _scatter).address)
+    return _address(SCATTERER, _scatter)
 
 
+@cache
 def op_of(name: str) -> int:
     """Address of the loop of a step that reads a level."""
-    return int(_compiled(PLANES_LOOP, _OPS[name]).address)
+    return _address(PLANES_LOOP, _OPS[name])
 
 
+@cache
 def lock_of_pixels() -> int:
     """Address of the loop of a lock that reads a layer's pixels."""
-    return int(_compiled(LOOP, _lock_pixels).address)
+    return _address(LOOP, _lock_pixels)
 
 
 def compile_all() -> None:

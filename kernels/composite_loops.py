@@ -192,6 +192,7 @@ def _shape_of(mode: str) -> str:
     return "normal" if mode == DISSOLVE else mode
 
 
+@cache
 def loops_of(mode: str, buffered: bool) -> tuple[int, int]:
     """Addresses of the loops that blend by `mode` over an opaque and over a general backdrop: compiled or read from
     numba's cache when first asked for. `buffered`: whether alphas are others than the pixels' times the opacity."""
@@ -201,6 +202,7 @@ def loops_of(mode: str, buffered: bool) -> tuple[int, int]:
     return opaque, general
 
 
+@cache
 def planes_loop_of(mode: str) -> int:
     """Address of the loop that blends planes by `mode`."""
     return int(_compiled(_shape_of(mode), _planes_on_general, PLANES_LOOP).address)

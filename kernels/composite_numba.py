@@ -18,6 +18,7 @@ from kernels.blend import DISSOLVE
 from kernels.composite_levels import filler_of, lock_of_pixels, op_of, scatterer
 from kernels.composite_loops import loops_of, planes_loop_of
 from kernels.composite_steps import ONES, PIXELS, Step, steps_of_stack
+from kernels.composite_walk import Row
 from kernels.threads import at_most
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ def composite(layers: Sequence[Layer], width: int, height: int, threads: int) ->
 
 def composite_steps(steps: Sequence[Step], width: int, height: int, threads: int) -> np.ndarray:
     """Level 0 after all steps: uint8 [height, width, 4], straight RGBA. Masks are of the canvas's size."""
-    rows = [_row(step) for step in steps]
-    table = np.array([[row.get(name, 0) for name in walk.COLUMNS] for row in rows], np.int64)
+    table = np.array([_row(step) for step in steps], np.int64)
     numbers = np.array([_number(step) for step in steps], np.float32)
     out = np.empty((height, width, 4), np.uint8)
     sizes = (out.strides[0] // 4, width, height)
@@ -50,25 +50,24 @@ def _number(step: Step) -> float:
     return step.values.shape[1] if step.values is not None and step.op != "refill" else step.opacity
 
 
-def _row(step: Step) -> dict[str, int]:
-    """Columns by their names; what is not named is 0."""
+def _row(step: Step) -> Row:
     x0, y0, x1, y1 = step.box
-    row = {"LEVEL": step.level, "SOURCE": step.source, "ALPHAS": step.alphas, "GROUND": step.ground, "END": step.end}
-    row |= {"X": x0, "Y": y0, "WIDTH": x1 - x0, "HEIGHT": y1 - y0, "STATE": _STATES.get(step.op, walk.MADE_OPAQUE)}
+    box, more = (x0, y0, x1 - x0, y1 - y0), _blend(step) if step.op == "blend" else _work(step)
     if step.layer is not None:
         pixels = step.layer.pixels
-        row |= {"PIXEL": pixels.ctypes.data, "STRIDE": pixels.strides[0] // 4, "SEED": step.layer.seed}
+        more |= {"pixel": pixels.ctypes.data, "stride": pixels.strides[0] // 4, "seed": step.layer.seed}
     if step.mask is not None:
-        row |= {"MASK": step.mask.ctypes.data, "MASK_STRIDE": step.mask.strides[0]}
+        more |= {"mask": step.mask.ctypes.data, "mask_stride": step.mask.strides[0]}
     if step.values is not None:
-        row["VALUES"] = step.values.ctypes.data
-    if step.op == "blend":
-        return row | _blend(step)
-    if step.op == "mix":
-        row |= _alphas(step)
-    row["NEEDED"] = step.op == "lock" and step.source != PIXELS
-    row["LOOP"] = lock_of_pixels() if step.op == "lock" and step.source == PIXELS else op_of(step.op)
-    return row
+        more["values"] = step.values.ctypes.data
+    return Row(step.level, step.source, step.alphas, step.ground, step.end, *box, **more)
+
+
+def _work(step: Step) -> dict[str, int]:
+    row = {"state": _STATES.get(step.op, walk.MADE_OPAQUE)} | (_alphas(step) if step.op == "mix" else {})
+    if step.op == "lock" and step.source == PIXELS:
+        return row | {"loop": lock_of_pixels()}
+    return row | {"needed": step.op == "lock", "loop": op_of(step.op)}
 
 
 def _blend(step: Step) -> dict[str, int]:
@@ -78,16 +77,18 @@ def _blend(step: Step) -> dict[str, int]:
     if step.alphas == PIXELS:
         solid = solid and step.layer is not None and step.layer.opaque
     hides = bare and solid and step.level == 0 and step.mode == "normal"
-    row = {"STATE": walk.BLENDED, "BARE": bare, "SOLID": solid, "HIDES": hides} | (_alphas(step) if made else {})
+    row = _alphas(step) if made else {}
+    row |= {"state": walk.BLENDED, "bare": bare, "solid": solid, "hides": hides}
     if step.source != PIXELS:
-        return row | {"NEEDED": 1, "LOOP": planes_loop_of(step.mode)}
-    return row | dict(zip(("ON_OPAQUE", "LOOP"), loops_of(step.mode, made), strict=True))
+        return row | {"needed": 1, "loop": planes_loop_of(step.mode)}
+    row["on_opaque"], row["loop"] = loops_of(step.mode, made)
+    return row
 
 
 def _alphas(step: Step) -> dict[str, int]:
-    source = {PIXELS: "pixels", ONES: "nothing"}.get(step.alphas, "level")
+    source = "pixels" if step.alphas == PIXELS else "nothing" if step.alphas == ONES else "level"
     scatters = scatterer() if step.mode == DISSOLVE else 0
-    return {"FILLER": filler_of(source, step.mask is not None), "SCATTERER": scatters}
+    return {"filler": filler_of(source, step.mask is not None), "scatterer": scatters}
 
 
 def warm() -> None:

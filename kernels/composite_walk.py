@@ -17,7 +17,7 @@ The modes' loops and the pass over a band are called by their addresses: `kernel
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -36,25 +36,56 @@ from kernels.composite_tiles import begin, clear, hand_on, store_general, store_
 BANDS = 64
 EMPTY, OPAQUE, GENERAL = 0, 1, 2
 
-COLUMNS = (
-    *("LEVEL", "SOURCE", "ALPHAS", "GROUND", "END", "X", "Y", "WIDTH", "HEIGHT"),  # as in composite_steps.Step
-    *("PIXEL", "STRIDE", "SEED"),  # of its layer: the address of the first pixel, the stride in pixels
-    *("MASK", "MASK_STRIDE", "VALUES"),  # addresses, or 0
-    *("FILLER", "SCATTERER"),  # the loops that make its alphas, or 0
-    *("LOOP", "ON_OPAQUE"),  # what it does; a blend of pixels has another loop for an opaque level
-    "STATE",  # what it makes of its level's state: below
-    "NEEDED",  # whether there is nothing to do where the source is empty
-    "BARE",  # a blend of a layer whose alphas are its own times the opacity
-    "SOLID",  # whether alphas are 1 where those that it takes are
-    "HIDES",  # whether nothing below is seen
-)
-"""Of the table of steps, int64."""
-LEVEL, SOURCE, ALPHAS, GROUND, END, X, Y, WIDTH, HEIGHT, PIXEL, STRIDE, SEED = range(12)
-MASK, MASK_STRIDE, VALUES, FILLER, SCATTERER, LOOP, ON_OPAQUE, STATE, NEEDED, BARE, SOLID, HIDES = range(12, 24)
+
+class Row(NamedTuple):
+    """Of the table of steps, int64. What is not told here is told at `kernels.composite_steps.Step`."""
+
+    level: int
+    source: int
+    alphas: int
+    ground: int
+    end: int
+    x: int
+    y: int
+    width: int
+    height: int
+    state: int
+    """What the step makes of its level's state: BLENDED and what follows it below."""
+    loop: int
+    """The address of what it does."""
+    on_opaque: int = 0
+    """Of a blend of pixels, the address of its loop for an opaque level."""
+    needed: int = 0
+    """Whether there is nothing to do where the source is empty."""
+    bare: int = 0
+    """Whether it blends a layer whose alphas are its own times the opacity."""
+    solid: int = 0
+    """Whether alphas are 1 where those that it takes are."""
+    hides: int = 0
+    """Whether nothing below is seen."""
+    filler: int = 0
+    """The address of what makes its alphas, or 0."""
+    scatterer: int = 0
+    """The address of what makes them those of mode dissolve, or 0."""
+    pixel: int = 0
+    """The address of its layer's first pixel."""
+    stride: int = 0
+    """From row to row, in pixels."""
+    seed: int = 0
+    mask: int = 0
+    """Its address, or 0."""
+    mask_stride: int = 0
+    values: int = 0
+    """Their address, or 0."""
+
+
+LEVEL, SOURCE, ALPHAS, GROUND, END, X, Y, WIDTH, HEIGHT, STATE, LOOP, ON_OPAQUE = range(12)
+NEEDED, BARE, SOLID, HIDES, FILLER, SCATTERER, PIXEL, STRIDE, SEED, MASK, MASK_STRIDE, VALUES = range(12, 24)
+ROW = 8 * len(Row._fields)
+"""Bytes."""
 BLENDED, AS_SOURCE, MADE_OPAQUE, KEPT, MET = range(5)
 """MET: opaque where both the level and the source are."""
-ROW = 8 * len(COLUMNS)
-"""Bytes."""
+
 LEVEL_BYTES = 4 * (4 * TILE)
 
 BAND = types.void(*[types.int64] * 8)
