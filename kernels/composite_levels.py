@@ -21,45 +21,30 @@ from numba.extending import intrinsic
 from kernels import blend, composite_loops
 from kernels.blend import HALF, HASH_ONE, HASH_SEED, HASH_TWO, HASH_X, HASH_Y, ONE, TINY, ZERO, luma
 from kernels.compiled import addressable, calling, digest, pointer_to
-from kernels.composite_loops import FLOATS, LOOP, PLANES_LOOP, TILE, TO_UNIT, alpha_of, channel
+from kernels.composite_loops import FLOATS, LOOP, PLANES_LOOP, TILE, TO_UNIT, channel
 
 LEVEL = np.float32(1 / 4096)
-FILLER = types.void(types.int64, types.int64, types.float32, FLOATS, types.int64)
-"""(address of pixels or planes, address of the mask, opacity, alphas, count)"""
+FILLER = types.void(FLOATS, types.int64, types.float32, FLOATS, types.int64)
+"""(planes, address of the mask, opacity, alphas, count)"""
 SCATTERER = types.void(FLOATS, types.int64, types.int64, types.int64, types.int64)
 """(alphas, x, y, seed, count)"""
 
-as_pixels = pointer_to(types.uint32)
-as_floats = pointer_to(types.float32)
 as_bytes = pointer_to(types.uint8)
 call_filler = calling(FILLER)
 call_scatterer = calling(SCATTERER)
 
-# Alphas: of a layer's pixels, of a level, or 1; times the opacity, and times a mask.
-
-
-def _of_pixels(source, mask, opacity, alphas, count):
-    pixels, scaled = as_pixels(source), opacity * TO_UNIT
-    for x in range(count):
-        alphas[x] = alpha_of(pixels[x]) * scaled
-
-
-def _of_masked_pixels(source, mask, opacity, alphas, count):
-    pixels, shown, scaled = as_pixels(source), as_bytes(mask), opacity * TO_UNIT * TO_UNIT
-    for x in range(count):
-        alphas[x] = alpha_of(pixels[x]) * (np.float32(np.int32(shown[x])) * scaled)
+# Alphas: a level's, or 1; times the opacity, and times a mask. Those of pixels are made by `kernels.composite_tiles`.
 
 
 def _of_level(source, mask, opacity, alphas, count):
-    planes = as_floats(source)
     for x in range(count):
-        alphas[x] = planes[3 * TILE + x] * opacity
+        alphas[x] = source[3 * TILE + x] * opacity
 
 
 def _of_masked_level(source, mask, opacity, alphas, count):
-    planes, shown, scaled = as_floats(source), as_bytes(mask), opacity * TO_UNIT
+    shown, scaled = as_bytes(mask), opacity * TO_UNIT
     for x in range(count):
-        alphas[x] = planes[3 * TILE + x] * (np.float32(np.int32(shown[x])) * scaled)
+        alphas[x] = source[3 * TILE + x] * (np.float32(np.int32(shown[x])) * scaled)
 
 
 def _equal(source, mask, opacity, alphas, count):
@@ -195,7 +180,6 @@ def _look_up_light(source, values, places, planes, count):
 
 
 _ALPHAS = {
-    "pixels": (_of_pixels, _of_masked_pixels),
     "level": (_of_level, _of_masked_level),
     "nothing": (_equal, _of_mask),
 }
@@ -224,7 +208,7 @@ def _address(signature: Any, loop: Any) -> int:
 
 @cache
 def filler_of(source: str, masked: bool) -> int:
-    """Address of the loop that makes alphas of "pixels", a "level" or "nothing", which is 1."""
+    """Address of the loop that makes alphas of a "level" or of "nothing", which is 1."""
     return _address(FILLER, _ALPHAS[source][masked])
 
 

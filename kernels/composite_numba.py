@@ -86,9 +86,10 @@ def _blend(step: Step) -> dict[str, int]:
 
 
 def _alphas(step: Step) -> dict[str, int]:
-    source = "pixels" if step.alphas == PIXELS else "nothing" if step.alphas == ONES else "level"
-    scatters = scatterer() if step.mode == DISSOLVE else 0
-    return {"filler": filler_of(source, step.mask is not None), "scatterer": scatters}
+    row = {"made": 1, "scatterer": scatterer() if step.mode == DISSOLVE else 0}
+    if step.alphas == PIXELS:
+        return row
+    return row | {"filler": filler_of("nothing" if step.alphas == ONES else "level", step.mask is not None)}
 
 
 def warm() -> None:

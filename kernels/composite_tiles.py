@@ -1,5 +1,7 @@
-"""How the compiled compositor begins a tile and writes it out. Planes and pixels are those of
-`kernels.composite_loops`."""
+"""How the compiled compositor begins a tile, makes a layer's alphas and writes the tile out: what the walk has inlined.
+
+Planes and pixels are those of `kernels.composite_loops`; alphas lie in a buffer of `TILE` floats, 0..1.
+"""
 
 # numba's decorators are untyped, and pointers have no Python type
 # mypy: disable-error-code="misc, untyped-decorator, no-untyped-call, no-untyped-def, call-arg, var-annotated"
@@ -30,6 +32,19 @@ def begin(pixels, opacity, planes, count):
 def clear(planes):
     for x in range(4 * TILE):
         planes[x] = ZERO
+
+
+@numba.njit(**INLINE)
+def fill_alphas(pixels, opacity, alphas, count):
+    for x in range(count):
+        alphas[x] = alpha_of(pixels[x]) * opacity
+
+
+@numba.njit(**INLINE)
+def fill_masked_alphas(pixels, mask, opacity, alphas, count):
+    scaled = opacity * TO_UNIT
+    for x in range(count):
+        alphas[x] = alpha_of(pixels[x]) * (np.float32(np.int32(mask[x])) * scaled)
 
 
 @numba.njit(**INLINE)
@@ -72,4 +87,13 @@ def hand_on(pixels, out, count):
         out[x] = pixels[x]
 
 
-__all__ = ["begin", "clear", "hand_on", "store_general", "store_opaque", "straighten"]
+__all__ = [
+    "begin",
+    "clear",
+    "fill_alphas",
+    "fill_masked_alphas",
+    "hand_on",
+    "store_general",
+    "store_opaque",
+    "straighten",
+]

@@ -4,8 +4,8 @@ A tree is a table of steps (`kernels.composite_steps`) that the compiled walk ta
 light, and all of it where numba is not installed, is composited by the reference in float32, in bands of rows.
 
 Equality policy. Both agree with `composite_tree_reference` in float64 within 1/255 except where `kernels.composite`
-says that formulas jump, and where an adjustment that works on 8 bits falls on either side of a step. Bytes do not depend
-on the number of threads.
+says that formulas jump, and where an adjustment that works on 8 bits falls on either side of a step. Bytes do not
+depend on the number of threads.
 """
 
 from __future__ import annotations

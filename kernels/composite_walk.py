@@ -31,7 +31,16 @@ from kernels.compiled import INLINE, MATH, addressable, calling, digest, pointer
 from kernels.composite_levels import call_filler, call_scatterer
 from kernels.composite_loops import TILE, TO_UNIT, call_loop, call_planes_loop
 from kernels.composite_steps import LEVELS, PIXELS, ZEROS
-from kernels.composite_tiles import begin, clear, hand_on, store_general, store_opaque, straighten
+from kernels.composite_tiles import (
+    begin,
+    clear,
+    fill_alphas,
+    fill_masked_alphas,
+    hand_on,
+    store_general,
+    store_opaque,
+    straighten,
+)
 
 BANDS = 64
 EMPTY, OPAQUE, GENERAL = 0, 1, 2
@@ -63,8 +72,10 @@ class Row(NamedTuple):
     """Whether alphas are 1 where those that it takes are."""
     hides: int = 0
     """Whether nothing below is seen."""
+    made: int = 0
+    """Whether its alphas are made before its loop."""
     filler: int = 0
-    """The address of what makes its alphas, or 0."""
+    """The address of what makes them, or 0 for those of pixels."""
     scatterer: int = 0
     """The address of what makes them those of mode dissolve, or 0."""
     pixel: int = 0
@@ -80,7 +91,7 @@ class Row(NamedTuple):
 
 
 LEVEL, SOURCE, ALPHAS, GROUND, END, X, Y, WIDTH, HEIGHT, STATE, LOOP, ON_OPAQUE = range(12)
-NEEDED, BARE, SOLID, HIDES, FILLER, SCATTERER, PIXEL, STRIDE, SEED, MASK, MASK_STRIDE, VALUES = range(12, 24)
+NEEDED, BARE, SOLID, HIDES, MADE, FILLER, SCATTERER, PIXEL, STRIDE, SEED, MASK, MASK_STRIDE, VALUES = range(12, 25)
 ROW = 8 * len(Row._fields)
 """Bytes."""
 BLENDED, AS_SOURCE, MADE_OPAQUE, KEPT, MET = range(5)
@@ -93,6 +104,7 @@ BAND = types.void(*[types.int64] * 8)
 
 as_pixels = pointer_to(types.uint32)
 as_floats = pointer_to(types.float32)
+as_bytes = pointer_to(types.uint8)
 as_row = pointer_to(types.int64)
 
 
@@ -141,12 +153,15 @@ def _first_visible(table, steps, x0, x1, y):
 
 @numba.njit(**INLINE)
 def _make_alphas(row, opacity, levels, left, offset, y, alphas, count):
+    mask = row[MASK] + y * row[MASK_STRIDE] + left
     if row[FILLER] != 0:
-        source = row[ALPHAS]
-        address = _row_of(row, left, y) if source == PIXELS else levels + source * LEVEL_BYTES + 4 * offset
-        call_filler(row[FILLER], (address, row[MASK] + y * row[MASK_STRIDE] + left, opacity, alphas, count))
-        if row[SCATTERER] != 0:
-            call_scatterer(row[SCATTERER], (alphas, left, y, row[SEED], count))
+        call_filler(row[FILLER], (_planes(levels, max(row[ALPHAS], 0), offset), mask, opacity, alphas, count))
+    elif row[MASK] != 0:
+        fill_masked_alphas(as_pixels(_row_of(row, left, y)), as_bytes(mask), opacity * TO_UNIT, alphas, count)
+    else:
+        fill_alphas(as_pixels(_row_of(row, left, y)), opacity * TO_UNIT, alphas, count)
+    if row[SCATTERER] != 0:
+        call_scatterer(row[SCATTERER], (alphas, left, y, row[SEED], count))
 
 
 @numba.njit(**INLINE)
@@ -161,7 +176,8 @@ def _blend(row, opacity, levels, states, left, offset, y, alphas, count, whole):
             return
         clear(_planes(levels, level, 0))
         state = GENERAL
-    _make_alphas(row, opacity, levels, left, offset, y, alphas, count)
+    if row[MADE] != 0:
+        _make_alphas(row, opacity, levels, left, offset, y, alphas, count)
     if source == PIXELS:
         loop = row[ON_OPAQUE] if state == OPAQUE else row[LOOP]
         call_loop(loop, (as_pixels(_row_of(row, left, y)), alphas, opacity * TO_UNIT, planes, count))
@@ -193,7 +209,7 @@ def _work(row, number, levels, states, left, offset, y, alphas, count):
     if source == PIXELS:
         call_loop(row[LOOP], (as_pixels(_row_of(row, left, y)), alphas, number, planes, count))
         return
-    if row[FILLER] != 0:
+    if row[MADE] != 0:
         _make_alphas(row, number, levels, left, offset, y, alphas, count)
     elif row[VALUES] != 0:
         other = as_floats(row[VALUES])

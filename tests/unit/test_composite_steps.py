@@ -45,16 +45,17 @@ def shared_look(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def tree(rng: np.random.Generator, modes: list[str], depth: int, adjusted: bool) -> Node:
-    """A node with anything that a step stands for."""
+    """A node with anything that a step stands for; of depth -1 nothing is clipped to it, as in requests."""
     mode = str(rng.choice(modes))
-    clips = tuple(tree(rng, modes, 0, adjusted) for _ in range(int(rng.integers(1, 3)))) if rng.random() < 0.25 else ()
+    clipping = depth >= 0 and rng.random() < 0.25
+    clips = tuple(tree(rng, modes, -1, adjusted) for _ in range(int(rng.integers(1, 3)))) if clipping else ()
     inside = tuple(picture(rng, mode=str(rng.choice(modes))) for _ in range(2)) if rng.random() < 0.25 else ()
     more: dict[str, Any] = {"clips": clips, "inside": inside, "fill": float(rng.choice([1.0, rng.random()]))}
     more["knockout"] = str(rng.choice(["none"] * 4 + ["shallow", "deep"]))
     if adjusted and rng.random() < 0.2:
         kind = str(rng.choice(list(TABLED)))
         return Node(None, (), recolor(kind, TABLED[kind]), mode=mode, fill=more["fill"], **shared_look(rng))
-    if depth and rng.random() < 0.6:
+    if depth > 0 and rng.random() < 0.6:
         children = tuple(tree(rng, modes, depth - 1, adjusted) for _ in range(int(rng.integers(0, 4))))
         if rng.random() < 0.4:
             return Node(None, children, **shared_look(rng))
