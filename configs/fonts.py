@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
+from uharfbuzz import Blob, Face
 
 FILE = Path(__file__).with_name("fonts.yaml")
 
@@ -82,4 +83,13 @@ def font_path(name: str) -> Path:
     return path
 
 
-__all__ = ["Font", "FontMissing", "UnknownAxis", "UnknownFont", "font", "font_path", "fonts"]
+@cache
+def letters_of(name: str) -> frozenset[int]:
+    """The code points that a font of the table has a glyph for; none where it is not installed. UnknownFont."""
+    try:
+        return frozenset(Face(Blob.from_file_path(str(font_path(name)))).unicodes)
+    except FontMissing:
+        return frozenset()
+
+
+__all__ = ["Font", "FontMissing", "UnknownAxis", "UnknownFont", "font", "font_path", "fonts", "letters_of"]

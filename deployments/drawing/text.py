@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -51,9 +52,8 @@ class Layout:
     """Lines in their places: what is known of a text before it is drawn."""
 
     lines: tuple[Line, ...]
-    face: ImageFont.FreeTypeFont
     ascent: int
-    """Pixels from the top to the first baseline."""
+    """Pixels from the top to the first baseline, by the font that was asked for."""
     descent: int
     step: float
     """Pixels from one baseline to the next."""
@@ -113,20 +113,25 @@ def draw(scene: JSON, *, max_pixels: int, threads: int, field: str) -> Drawn:
 
 def laid_out(scene: JSON) -> Layout:
     """Lines broken and placed; nothing is drawn."""
-    face, box = _face(scene), scene.get("box", {})
-    lines = Setter(face, scene["tracking"] * scene["size"] / 1000).set(scene["text"], box.get("width"), scene["align"])
-    ascent, descent = face.getmetrics()
+    face_of, box = cache(partial(_face, scene)), scene.get("box", {})
+    setter = Setter(scene["font"], face_of, scene["tracking"] * scene["size"] / 1000)
+    lines = setter.set(scene["text"], box.get("width"), scene["align"])
+    ascent, descent = face_of(scene["font"]).getmetrics()
     step = scene["line_height"] * scene["size"]
     width = box.get("width") or max(1.0, *(line.width for line in lines))
     height = box.get("height") or (len(lines) - 1) * step + ascent + descent
-    return Layout(tuple(lines), face, ascent, descent, step, width, height)
+    return Layout(tuple(lines), ascent, descent, step, width, height)
 
 
-def _face(scene: JSON) -> ImageFont.FreeTypeFont:
-    face = ImageFont.truetype(str(font_path(scene["font"])), scene["size"], layout_engine=ImageFont.Layout.RAQM)
+def _face(scene: JSON, name: str) -> ImageFont.FreeTypeFont:
+    """A font of the table as the scene wants it; another than the scene's takes of its axes what it has."""
+    face = ImageFont.truetype(str(font_path(name)), scene["size"], layout_engine=ImageFont.Layout.RAQM)
     if given := scene["variation_settings"]:
-        axes = zip(font(scene["font"]).axes, face.get_variation_axes(), strict=True)
-        face.set_variation_by_axes([given.get(tag, float(axis["default"] or 0)) for tag, axis in axes])
+        ranges = font(name).axes
+        axes = zip(ranges.items(), face.get_variation_axes(), strict=True)
+        face.set_variation_by_axes(
+            [min(high, max(low, given.get(tag, float(axis["default"] or 0)))) for (tag, (low, high)), axis in axes]
+        )
     return face
 
 
@@ -135,7 +140,7 @@ def _inks(layout: Layout, stroke: float) -> list[Bounds]:
     inks = []
     for i, line in enumerate(layout.lines):
         for piece in line.pieces:
-            ink = Bounds(*layout.face.getbbox(piece.text, anchor="ls"))
+            ink = Bounds(*piece.face.getbbox(piece.text, direction=piece.direction, anchor="ls"))
             inks.append(ink.moved(line.x + piece.x, layout.ascent + i * layout.step).wider(stroke))
     return inks
 
@@ -170,7 +175,8 @@ def _ink(layout: Layout, size: tuple[int, int], origin: tuple[float, float], str
     for i, line in enumerate(layout.lines):
         for piece in line.pieces:
             place = (origin[0] + line.x + piece.x, origin[1] + i * layout.step)
-            pen.text(place, piece.text, fill=255, font=layout.face, anchor="ls", stroke_width=stroke)
+            way, face = piece.direction, piece.face
+            pen.text(place, piece.text, fill=255, font=face, anchor="ls", stroke_width=stroke, direction=way)
     return np.asarray(cover, np.float32) / np.float32(255)
 
 

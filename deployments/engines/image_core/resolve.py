@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from configs.fonts import UnknownAxis, UnknownFont, font
 from configs.settings import Settings
+from deployments.drawing.fallback import NO_GLYPH, others, without_glyph
 from deployments.engines.image_core.clamp import clamp
 from deployments.engines.image_core.found import Found, check_size, same_size
 from deployments.engines.image_core.models import Composition, Layer
 from deployments.engines.image_core.resolve_selection import resolved_selection
 from deployments.errors import InvalidRequest
-from deployments.operation import JSON
+from deployments.operation import JSON, Warning
 
 DEEPEST_GROUP = 8
 
@@ -60,6 +61,10 @@ def _typeset(body: JSON, found: Found, path: str) -> None:
     except UnknownFont as error:
         raise InvalidRequest(str(error), field=f"{path}.text_font") from None
     body |= {"text_font": row.name, "font_sha256": row.sha256}
+    if names := others(body["text"], row.name):
+        body["fallback_sha256"] = {name: font(name).sha256 for name in names}
+    if unknown := without_glyph(body["text"]):
+        found.warnings.append(Warning(NO_GLYPH.format(unknown), f"{path}.text", unknown, ""))
     settings = body.get("text_variation_settings", {})
     for axis, value in settings.items():
         field = f"{path}.text_variation_settings.{axis}"

@@ -7,12 +7,13 @@ from artifacts.canonical import digest
 from configs import presets as preset_table
 from configs.fonts import UnknownAxis, UnknownFont, font
 from configs.settings import Settings
+from deployments.drawing.fallback import NO_GLYPH, others, without_glyph
 from deployments.engines.typography_core.models import TypographyRenderRequest
 from deployments.errors import InvalidRequest, UnknownPreset
 from deployments.operation import JSON, Context, Operation, Plan, Warning
 
 BACKEND = "typography_core"
-VERSION = "3"
+VERSION = "4"
 
 
 def plan_render(request: TypographyRenderRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
@@ -42,6 +43,10 @@ def plan_render(request: TypographyRenderRequest, context: Context, registry: Re
             warnings.append(Warning(f"{path} is clamped to {used:g}", path, given, used))
         body["variation_settings"][axis] = used
     said = {"scene": body, "font_sha256": row.sha256}
+    if names := others(request.text, row.name):
+        said["fallback_sha256"] = {name: font(name).sha256 for name in names}
+    if unknown := without_glyph(request.text):
+        warnings.append(Warning(NO_GLYPH.format(unknown), "text", unknown, ""))
     parameters = said | {"preset_id": request.preset_id, "preset": preset.model_dump(mode="json")}
     return Plan(
         operation="typography_render",

@@ -17,6 +17,7 @@ def render(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
     )
     layout = {"layout_hash": plan.parameters["layout_hash"]}
     meta |= layout | {"font": scene["font"], "font_sha256": plan.parameters["font_sha256"], "metrics": metrics(drawn)}
+    meta["fallback_fonts"] = list(plan.parameters.get("fallback_sha256", ()))
     size = {"width": drawn.pixels.shape[1], "height": drawn.pixels.shape[0]}
     side = Side("scene", "vector_scene", "application/json", canonical(scene), layout | size, role="scene")
     return Output(media_type, data, meta, (side,))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
+from functools import cache, partial
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from configs.fonts import FontMissing, font_path
+from deployments.drawing.lines import Setter
 from deployments.errors import BackendUnavailable
 from deployments.operation import JSON, Inputs
 from kernels.yuv import Layer, Matrix, layer
@@ -28,11 +28,11 @@ LINE = 1.25
 class Captions:
     """The cues of a clip on its own timeline; only the cue on screen is kept drawn."""
 
-    def __init__(self, cues: Sequence[JSON], style: JSON, font: Path, size: tuple[int, int], matrix: Matrix) -> None:
+    def __init__(self, cues: Sequence[JSON], style: JSON, size: tuple[int, int], matrix: Matrix) -> None:
         """cues: `start_ms`, `end_ms` from the clip's start, `lines`; size: width and height of the picture."""
         self._cues = sorted(cues, key=lambda cue: int(cue["start_ms"]))
         self._starts = [int(cue["start_ms"]) for cue in self._cues]
-        self._style, self._font, self._size, self._matrix = style, font, size, matrix
+        self._style, self._size, self._matrix = style, size, matrix
         self._drawn: tuple[int, Layer] | None = None
 
     def at(self, ms: float) -> Layer | None:
@@ -41,7 +41,7 @@ class Captions:
         if number < 0 or ms >= self._cues[number]["end_ms"]:
             return None
         if self._drawn is None or self._drawn[0] != number:
-            picture, (x, y) = draw(self._cues[number]["lines"], self._style, self._font, self._size)
+            picture, (x, y) = draw(self._cues[number]["lines"], self._style, self._size)
             self._drawn = number, layer(picture, x, y, self._matrix)
         return self._drawn[1]
 
@@ -79,39 +79,43 @@ def burnt(cues: Sequence[JSON], style: JSON | None, canvas: tuple[int, int], col
     if style is None:
         return None
     try:
-        font = font_path(style["font"])
+        font_path(style["font"])
     except FontMissing as error:
         raise BackendUnavailable(str(error)) from error
-    return Captions(cues, style, font, canvas, color)
+    return Captions(cues, style, canvas, color)
 
 
-def draw(lines: Sequence[str], style: JSON, font: Path, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
+def draw(lines: Sequence[str], style: JSON, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
     """(uint8 [h, w, 4] straight RGBA, (x, y) of its top left pixel): centred lines on a box, inside the safe area."""
-    width, height = size
+    (width, height), font = size, style["font"]
     em = max(1, round(style["size"] * min(width, height)))
-    widest = max(_font(font, em).getlength(text) for text in lines)
+    widest = max(_setter(font, em).measure(text) for text in lines)
     room = WIDEST * width - 2 * em * (PADDING + OUTLINE)
     if widest > room:
         em = max(1, int(em * room / widest))
-    face = _font(font, em)
+    setter = _setter(font, em)
+    ascent, descent = _face(em, font).getmetrics()
     stroke, border, step = max(1, round(OUTLINE * em)), round(PADDING * em) + 1, round(LINE * em)
     box = (
-        int(max(face.getlength(text) for text in lines)) + 2 * (stroke + border),
+        int(max(setter.measure(text) for text in lines)) + 2 * (stroke + border),
         step * len(lines) + 2 * border,
     )
     image = Image.new("RGBA", box, (0, 0, 0, 0))
     pen = ImageDraw.Draw(image)
     pen.rounded_rectangle((0, 0, box[0] - 1, box[1] - 1), radius=border, fill=_color(style["background"]))
-    for number, text in enumerate(lines):
-        pen.text(
-            (box[0] / 2, border + step * (number + 0.5)),
-            text,
-            font=face,
-            anchor="mm",
-            fill=_color(style["color"]),
-            stroke_width=stroke,
-            stroke_fill=_color(style["outline"]),
-        )
+    for number, line in enumerate(setter.set("\n".join(lines), box[0], "center")):
+        baseline = border + step * (number + 0.5) + (ascent - descent) / 2
+        for piece in line.pieces:
+            pen.text(
+                (line.x + piece.x, baseline),
+                piece.text,
+                font=piece.face,
+                anchor="ls",
+                direction=piece.direction,
+                fill=_color(style["color"]),
+                stroke_width=stroke,
+                stroke_fill=_color(style["outline"]),
+            )
     safe = round(MARGIN * height)
     top = safe if style["position"] == "top" else height - safe - box[1]
     return np.asarray(image), ((width - box[0]) // 2, max(0, top))
@@ -121,9 +125,13 @@ def _color(text: str) -> tuple[int, ...]:
     return ImageColor.getcolor(text, "RGBA")  # type: ignore[return-value]
 
 
+def _setter(font: str, em: int) -> Setter:
+    return Setter(font, partial(_face, em))
+
+
 @cache
-def _font(path: Path, em: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(str(path), em)
+def _face(em: int, font: str) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(font_path(font)), em)
 
 
 __all__ = ["Captions", "burnt", "cues_of", "draw", "on_clip"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from artifacts import Record, Registry, Scope
 from artifacts.errors import NotFound
-from configs.fonts import UnknownFont, font
+from configs.fonts import UnknownFont, font, fonts
 from configs.models import Models
 from configs.profiles import profiles
 from configs.settings import Settings
@@ -20,7 +20,7 @@ from deployments.errors import InvalidRequest, MissingDependency, UnknownPreset,
 from deployments.operation import JSON, Context, Input, Operation, Plan, Warning
 from deployments.timeline import sequences
 
-BACKEND_VERSION = "5"
+BACKEND_VERSION = "6"
 INLINE = "sequence_aaaaaaaa"
 """The id that a sequence without a document goes by; it never leaves the plan."""
 DEPENDS_ON = ("summary", "captions")
@@ -181,7 +181,8 @@ def _style(burn: BurnIn) -> JSON:
         row = font(burn.style.font)
     except UnknownFont as error:
         raise InvalidRequest(str(error), field="burn_in_captions.style.font") from None
-    return burn.style.model_dump() | {"font": row.name, "font_sha256": row.sha256}
+    others = [other.sha256 for other in fonts().values()]  # cues may need letters that the font has not
+    return burn.style.model_dump() | {"font": row.name, "font_sha256": row.sha256, "fallback_sha256": others}
 
 
 def _transcripts(
