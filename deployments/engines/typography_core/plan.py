@@ -13,7 +13,7 @@ from deployments.errors import InvalidRequest, UnknownPreset
 from deployments.operation import JSON, Context, Operation, Plan, Warning
 
 BACKEND = "typography_core"
-VERSION = "4"
+VERSION = "5"
 
 
 def plan_render(request: TypographyRenderRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
@@ -70,6 +70,7 @@ OPERATION = Operation(
     plan=plan_render,
     work="deployments.engines.typography_core.work:render",
     deployment="Imaging",
+    repeats=True,
     answer=answer,
     path="/typography/render",
     example={

@@ -12,7 +12,7 @@ from deployments.errors import InvalidRequest, UnknownPreset
 from deployments.operation import JSON, Context, Operation, Plan
 
 BACKEND = "vector_core"
-VERSION = "3"
+VERSION = "4"
 
 
 def _plan(operation: str, kind: str, request: VectorScenesRequest | VectorRenderRequest, context: Context) -> Plan:
@@ -73,6 +73,7 @@ OPERATIONS = (
         plan=plan_scene,
         work="deployments.engines.vector_core.work:scene",
         deployment="Imaging",
+        repeats=True,
         answer=answer,
         path="/vector/scenes",
         example={"scene": _SCENE},
@@ -83,6 +84,7 @@ OPERATIONS = (
         plan=plan_render,
         work="deployments.engines.vector_core.work:render",
         deployment="Imaging",
+        repeats=True,
         answer=answer,
         path="/vector/render",
         example={"scene": _SCENE, "width": 400},
