@@ -56,6 +56,11 @@ class Settings(BaseSettings):
 
     threads: int = Field(2, ge=1, le=256, description="Threads of each kernel and decoder in a replica.")
     device: Device = Field("auto", description="Where kernels and models run.")
+    jpeg_encoder: Literal["pillow", "nvjpeg"] = Field(
+        "pillow",
+        description="What writes the JPEGs of compositions. `nvjpeg` takes CUDA and torchvision, and writes other "
+        "files, under keys of their own.",
+    )
 
     models_path: str = Field("", description="Folders searched first for weights, separated by `:`.")
     offline: bool = Field(False, description="Never ask an upstream URL for weights.")

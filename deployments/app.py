@@ -44,7 +44,8 @@ def build(args: dict[str, Any], deployments: Sequence[Mapping[str, Any]] = ()) -
         return serve.deployment(name=name, **options | given)(kind)
 
     faces = deploy(Faces, "Faces", 0.3).bind(settings)
-    imaging = deploy(Worker, "Imaging", 0.3).bind(settings, 2, warm="deployments.engines.image_core.work:warm")
+    pictures = max(2, settings.threads)  # where there is a GPU, those of one size that meet are drawn in one launch
+    imaging = deploy(Worker, "Imaging", 0.3).bind(settings, pictures, warm="deployments.engines.image_core.work:warm")
     speech = deploy(Worker, "Speech", 0.3).bind(settings, 1)
     video = deploy(Worker, "Video", 0.3).bind(settings, 1, faces)
     handles = {"Imaging": imaging, "Speech": speech, "Video": video}

@@ -16,7 +16,7 @@ from deployments import metrics, parts, repetition
 from deployments.dispatch import Dispatch, back
 from deployments.errors import AppError, Busy, InputCrashedWorker, WorkerLost, as_app_error
 from deployments.flights import Flights
-from deployments.jobs import pace
+from deployments.jobs import explain, pace
 from deployments.jobs.job import Order
 from deployments.jobs.runs import Jobs, Joined, Result
 from deployments.operation import JSON, Context, Input, Operation, Plan, Report, Warning
@@ -170,8 +170,8 @@ class Runner:
         try:
             plan = await self._settled(operation, await self._plan(operation, request, context))
             steps = [await self._step(self.operations[need.operation], need.request, context) for need in plan.needs]
-            found = not plan.needs and await self._find(plan)
-            steps.append({"operation": name, "cache": "hit" if found else "miss"})
+            found = None if plan.needs else await self._find(plan)
+            steps.append(await self._aside(explain.step, self.registry, plan, found, self.settings.device))
             preview = await self._aside(operation.preview, plan, self.registry)
             estimate = None if found else await self._aside(pace.estimate, self.registry, plan)
         except Exception as error:
@@ -208,8 +208,8 @@ class Runner:
 
     async def _step(self, operation: Operation, request: JSON, context: Context) -> JSON:
         plan = await self._settled(operation, await self._plan(operation, request, context))
-        found = not plan.needs and await self._find(plan)
-        return {"operation": operation.name, "cache": "hit" if found else "miss"}
+        found = None if plan.needs else await self._find(plan)
+        return await self._aside(explain.step, self.registry, plan, found, self.settings.device)
 
     async def _settled(self, operation: Operation, plan: Plan) -> Plan:
         """The plan as its replica would do it, which alone knows what is missing there; as planned where none answers

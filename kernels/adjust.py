@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.blur import gaussian, gaussian_reference
+from kernels.blur import gaussian, gaussian_reference, gaussian_rgba
 from kernels.ranges import RANGES
-from kernels.resample import is_opaque, premultiplied, straight
+from kernels.resample import is_opaque, premultiplied
 
 _ROWS_AT_A_TIME = 256
 GAMMA = 2.2
@@ -202,7 +202,7 @@ def adjust_reference(pixels: np.ndarray, values: Mapping[str, float]) -> Tensor:
 def blurred(pixels: np.ndarray, sigma: float) -> np.ndarray:
     """A Gaussian of `sigma` pixels over premultiplied uint8 [h, w, 4]; beyond the edge there is nothing. The same size
     comes back: who wants the whole of it pads first."""
-    return straight(gaussian(premultiplied(pixels), sigma)) if sigma > 0 else pixels
+    return gaussian_rgba(pixels, sigma, edge="zero") if sigma > 0 else pixels
 
 
 def blurred_reference(pixels: np.ndarray, sigma: float) -> Tensor:

@@ -163,9 +163,16 @@ def _fast_soft_light(b: Any, s: Any) -> Any:
 
 
 def _fast_vivid_light(v: Any, s: Any, t: Any, q: Any) -> Any:
-    burns, v = s <= HALF, min(v, t)
-    least = min(t, ((t - v if burns else v) + NOUGHT * t) * q)  # added: the source's extreme wins
-    return t - least if burns else least
+    # burn is (b + h)/(1 + h) and dodge b/(1 - h) of h = 2s - 1, so both are (b + min(h, 0))/(1 - |h|); NOUGHT lifts it
+    # where the source is 1, and takes away where it is 0: the source's extreme wins
+    h = TWO * s - ONE
+    return min(t, max((v + NOUGHT * t + (ONE + TWO * NOUGHT) * t * min(h, ZERO)) * q, ZERO))
+
+
+def _fast_hard_light(p: Any, r: Any, a: Any, ab: Any) -> Any:
+    # the halves, 2rp and t - 2(ab - p)(a - r), are h(2p - ab) apart, h = 2r - a: both are p(a - |h|) and what is over
+    h = TWO * r - a
+    return p * (a - abs(h)) + ab * max(h, ZERO)
 
 
 def _fast_hard_mix(p: Any, r: Any, a: Any, ab: Any) -> Any:
@@ -231,8 +238,7 @@ def _fast_luminosity(br: Any, bg: Any, bb: Any, sr: Any, sg: Any, sb: Any, ab: A
     return recolor(luma(sr, sg, sb) * ab, ONE, ONE, br, bg, bb, ab)
 
 
-# In the premultiplied form u = r*ab, v = p*a and t = a*ab stand for the source, the backdrop and 1. Hard light's two
-# halves, 2rp and t - 2(ab - p)(a - r), are (2r - a)(2p - ab) apart: so it needs no choice, nor does overlay.
+# In the premultiplied form u = r*ab, v = p*a and t = a*ab stand for the source, the backdrop and 1.
 _ROWS: tuple[Mode, ...] = (
     Mode("normal", W3C, lambda b, s: s + 0 * b, "premultiplied", lambda p, r, a, ab: r * ab),
     # normal, of whole pixels: compositors make the alpha 0 or 1 by `dissolved` before they blend
@@ -276,17 +282,11 @@ _ROWS: tuple[Mode, ...] = (
         W3C,
         lambda b, s: _hard_light(s, b),
         "premultiplied",
-        lambda p, r, a, ab: TWO * r * p - max(TWO * p - ab, ZERO) * (TWO * r - a),
+        lambda p, r, a, ab: r * (ab - abs(TWO * p - ab)) + a * max(TWO * p - ab, ZERO),  # hard light's, exchanged
     ),
     Mode("soft_light", W3C, _soft_light, "straight", _fast_soft_light),
-    Mode(
-        "hard_light",
-        W3C,
-        _hard_light,
-        "premultiplied",
-        lambda p, r, a, ab: TWO * r * p - max(TWO * r - a, ZERO) * (TWO * p - ab),
-    ),
-    Mode("vivid_light", ADOBE, _vivid_light, "quotient", _fast_vivid_light, lambda s: TWO * min(s, ONE - s)),
+    Mode("hard_light", W3C, _hard_light, "premultiplied", _fast_hard_light),
+    Mode("vivid_light", ADOBE, _vivid_light, "quotient", _fast_vivid_light, lambda s: ONE - abs(TWO * s - ONE)),
     Mode(
         "linear_light",
         ADOBE,

@@ -2,7 +2,8 @@
 
 Each strip but the last ends in a full flush, on a byte boundary and with nothing referred back to, so strips need
 nothing of each other but the row above. Their height follows from the picture's width alone: the bytes do not depend on
-the number of threads. PNG (Third Edition) for the chunks, RFC 1950 for Adler-32 and the header.
+the number of threads. A strip whose residuals hardly repeat, as a photograph's, is coded without a search for matches
+(`kernels.png_huffman`), another by ISA-L. PNG (Third Edition) for the chunks, RFC 1950 for Adler-32 and the header.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import cache
 import numpy as np
 from isal import isal_zlib
 
+from kernels import png_huffman
 from kernels.compiled import unlocked
 from kernels.png_filters import filter_rows, is_opaque, without_alpha
 
@@ -24,6 +26,10 @@ LEVEL = 1
 """ISA-L's: 2 and 3 take up to twice as long for one part in a hundred."""
 STRIP_BYTES = 512 << 10
 """Of unfiltered rows: the output stays in a core's cache, and the lost window costs a thousandth of the size."""
+SAMPLE_BYTES = 32 << 10
+"""Of a strip, from its middle: what is deflated both ways to choose by."""
+WORTH = 1.03
+"""By how much the sample without matches may be the larger: a search for them takes three times as long."""
 ZLIB_HEADER = b"\x78\x01"
 MODULUS = 65521
 INCHES_PER_METER = 1 / 0.0254
@@ -66,11 +72,9 @@ def encode_png(pixels: np.ndarray, *, threads: int = 1, dpi: int | None = None, 
         above = rows(top - 1, top)[0] if top else np.zeros(row_bytes, np.uint8)
         filtered = np.empty((bottom - top, row_bytes + 1), np.uint8)
         filter_rows(rows(top, bottom), above, channels * depth, filtered)
-        data = filtered.reshape(-1).data
-        deflate = isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, -isal_zlib.MAX_WBITS)
-        flush = isal_zlib.Z_FINISH if bottom == height else isal_zlib.Z_FULL_FLUSH
-        blocks = deflate.compress(data) + deflate.flush(flush)
-        return _chunk(b"IDAT", blocks if top else ZLIB_HEADER + blocks), isal_zlib.adler32(data), filtered.size
+        data = filtered.reshape(-1)
+        blocks = _deflated(data, bottom == height)
+        return _chunk(b"IDAT", blocks if top else ZLIB_HEADER + blocks), isal_zlib.adler32(data.data), data.size
 
     tops = range(0, height, strip_rows)
     count = min(threads, len(tops))
@@ -87,6 +91,24 @@ def encode_png(pixels: np.ndarray, *, threads: int = 1, dpi: int | None = None, 
         head.append(_chunk(b"pHYs", struct.pack(">IIB", per_meter, per_meter, 1)))
     tail = [_chunk(b"IDAT", struct.pack(">I", checksum)), _chunk(b"IEND", b"")]
     return b"".join([*head, *(chunk for chunk, _, _ in strips), *tail])
+
+
+def _deflated(data: np.ndarray, last: bool) -> bytes:
+    """uint8 [n] as deflate blocks that end on a byte and are referred to by nothing after them."""
+    lengths = png_huffman.lengths_of(png_huffman.counts_of(data))
+    middle = max(0, data.size - SAMPLE_BYTES) // 2
+    sample = data[middle : middle + SAMPLE_BYTES]
+    if png_huffman.bits_of(sample, lengths) / 8 > WORTH * len(_matched(sample, True)):
+        return _matched(data, last)
+    room = png_huffman.bits_of(data, lengths) // 8 + png_huffman.ROOM
+    out = np.empty(room // 4 + 1, "<u4")
+    return out.view(np.uint8)[: png_huffman.block(data, lengths, last, out)].tobytes()
+
+
+def _matched(data: np.ndarray, last: bool) -> bytes:
+    """The same by ISA-L, which finds what repeats."""
+    deflate = isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, -isal_zlib.MAX_WBITS)
+    return deflate.compress(data.data) + deflate.flush(isal_zlib.Z_FINISH if last else isal_zlib.Z_FULL_FLUSH)
 
 
 def combined_adler32(first: int, second: int, size: int) -> int:

@@ -10,7 +10,7 @@ from skimage import data
 
 from kernels.blur import Edge, gaussian, gaussian_reference, gaussian_rgba
 
-SIGMAS = [0.5, 1, 5, 11.9, 12, 13.7, 20, 24, 40, 48, 100]
+SIGMAS = [0.5, 1, 3.9, 4, 5, 7.9, 8, 11.9, 12, 13.7, 20, 24, 40, 48, 100]
 
 
 def plane(seed: int = 0, shape: tuple[int, ...] = (150, 210)) -> np.ndarray:
@@ -36,24 +36,57 @@ def test_the_reference_is_the_gaussian_of_scipy(sigma: float, edge: Edge, mode: 
     np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
-def pictures() -> list[np.ndarray]:
-    """Hard-edged random rectangles, gratings at any phase, and a photograph: uint8 [h, w, 4]."""
+def colors(rectangles: int) -> list[np.ndarray]:
+    """A photograph, gratings at any phase, noise, and `rectangles` pictures of hard-edged ones: uint8 [h, w, 3]."""
     rng = np.random.default_rng(5)
-    found = [data.astronaut()[100:300, 150:380]]
-    for _ in range(6):
-        picture = np.zeros((140, 170, 3), np.uint8)
-        for _ in range(12):
-            y, x = rng.integers(0, 140), rng.integers(0, 170)
-            picture[y : y + rng.integers(1, 90), x : x + rng.integers(1, 90)] = rng.integers(0, 2, 3) * 255
-        found.append(picture)
+    found = [data.astronaut()[100:300, 150:380], rng.integers(0, 2, (140, 170, 3), np.uint8) * 255]
     for period in (2, 3, 8, 17, 64):
         columns = ((np.arange(180) + rng.integers(0, period)) % period < period / 2).astype(np.uint8) * 255
-        found.append(np.broadcast_to(columns[None, :, None], (130, 180, 3)))
-    return [np.dstack([p, rng.choice(np.array([0, 90, 255], np.uint8), p.shape[:2])]) for p in found]
+        found.append(np.ascontiguousarray(np.broadcast_to(columns[None, :, None], (130, 180, 3))))
+    for _ in range(rectangles):
+        picture = np.zeros((70, 85, 3), np.uint8)
+        for _ in range(12):
+            y, x = rng.integers(0, 70), rng.integers(0, 85)
+            picture[y : y + rng.integers(1, 45), x : x + rng.integers(1, 45)] = rng.integers(0, 2, 3) * 255
+        found.append(picture)
+    return found
+
+
+def pictures() -> list[np.ndarray]:
+    """uint8 [h, w, 4], alphas of 0, 90 and 255."""
+    rng = np.random.default_rng(6)
+    return [np.dstack([c, rng.choice(np.array([0, 90, 255], np.uint8), c.shape[:2])]) for c in colors(6)]
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1, 2, 3, 3.9, 5, 12, 30])
+def test_an_opaque_picture_is_blurred_within_one_of_255(sigma: float) -> None:
+    """100 pictures with hard edges, gratings, noise and a photograph."""
+    for color in colors(100):
+        expected = gaussian_filter(color.astype(np.float64), sigma, mode="nearest", truncate=6, axes=(0, 1))
+        got = gaussian_rgba(np.dstack([color, np.full(color.shape[:2], 255, np.uint8)]), sigma)
+        assert (got[..., 3] == 255).all()
+        assert np.abs(got[..., :3] - expected).max() <= 1
+
+
+def test_one_clear_pixel_has_no_part_in_the_colours() -> None:
+    picture = np.full((40, 50, 4), 255, np.uint8)
+    picture[20, 30] = (0, 0, 0, 0)
+    got = gaussian_rgba(picture, 2)
+    assert (got[..., :3] == 255).all()
+    assert got[20, 30, 3] < 250
+
+
+def test_what_became_clear_is_black() -> None:
+    picture = np.zeros((60, 60, 4), np.uint8)
+    picture[:4, :4] = 200
+    for sigma in (2, 6):
+        got = gaussian_rgba(picture, sigma, edge="zero")
+        assert (got[got[..., 3] == 0] == 0).all()
+        assert (got[50:, 50:] == 0).all()
 
 
 @pytest.mark.parametrize("edge", ["zero", "replicate"])
-@pytest.mark.parametrize("sigma", [12, 24, 30, 60])
+@pytest.mark.parametrize("sigma", [1, 3, 5, 12, 24, 30, 60])
 def test_a_picture_is_blurred_premultiplied_within_one_of_255(sigma: float, edge: Edge) -> None:
     for picture in pictures():
         planes = picture.astype(np.float64)
@@ -65,7 +98,7 @@ def test_a_picture_is_blurred_premultiplied_within_one_of_255(sigma: float, edge
         assert np.abs(got[..., :3] * expected[..., 3:] / 255 - expected[..., :3]).max() <= 1
 
 
-@pytest.mark.parametrize("sigma", [5, 30])
+@pytest.mark.parametrize("sigma", [2, 5, 30])
 def test_bytes_do_not_follow_the_threads(sigma: float) -> None:
     picture = pictures()[0]
     assert gaussian_rgba(picture, sigma, threads=1).tobytes() == gaussian_rgba(picture, sigma, threads=2).tobytes()

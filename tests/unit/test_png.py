@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deployments.drawing.encode import srgb_profile
+from kernels import png_huffman
 from kernels.png import STRIP_BYTES, combined_adler32, encode_png
 from kernels.png_filters import BLOCK, SAMPLE, filter_rows
 
@@ -147,3 +148,34 @@ def test_filters_are_those_of_the_standard(width: int) -> None:
 def test_what_is_no_picture_is_refused(pixels: np.ndarray) -> None:
     with pytest.raises(ValueError, match="pixels must be"):
         encode_png(pixels)
+
+
+def coded(data: np.ndarray, last: bool) -> bytes:
+    lengths = png_huffman.lengths_of(png_huffman.counts_of(data))
+    out = np.empty((png_huffman.bits_of(data, lengths) // 8 + png_huffman.ROOM) // 4 + 1, "<u4")
+    return out.view(np.uint8)[: png_huffman.block(data, lengths, last, out)].tobytes()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 10, 1001, 300_000])
+@pytest.mark.parametrize("spread", [0, 0.4, 5, 80])
+def test_a_block_without_matches_is_read_back_by_zlib(size: int, spread: float) -> None:
+    data = RANDOM.normal(0, spread, size).astype(np.int64).astype(np.uint8)
+    whole = coded(data, True)
+    assert zlib.decompress(whole, -15) == data.tobytes()
+    assert zlib.decompress(coded(data, False) + whole, -15) == data.tobytes() * 2
+
+
+def test_a_block_without_matches_is_no_larger_than_zlibs() -> None:
+    data = RANDOM.normal(0, 5, 300_000).astype(np.int64).astype(np.uint8)
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_HUFFMAN_ONLY)
+    assert len(coded(data, True)) <= 1.001 * len(deflate.compress(data) + deflate.flush())
+
+
+def test_codes_are_whole_and_no_longer_than_15_bits() -> None:
+    counts = np.zeros(257, np.int64)
+    counts[:40] = [round(1.618**i) for i in range(40)]  # an optimal code's lengths would be 1 to 39
+    counts[256] = 1
+    lengths = png_huffman.lengths_of(counts)
+    assert lengths.max() == 15
+    assert ((lengths > 0) == (counts > 0)).all()
+    assert sum(2.0**-length for length in lengths if length) == 1

@@ -20,9 +20,9 @@ from deployments.engines.image_core.resolve_selection import resolved_selection
 from deployments.operation import JSON, Context, Operation, Plan
 
 BACKEND = "image_core"
-RENDER_VERSION = "6"
+RENDER_VERSION = "7"
 """Raised whenever the bytes of an equal render change."""
-MASK_VERSION = "3"
+MASK_VERSION = "4"
 
 
 def plan_render(request: ImageRenderRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
@@ -54,7 +54,6 @@ def plan_preview(request: ImagePreviewRequest, context: Context, registry: Regis
 def _drawing(name: str, composition: Composition, output: JSON, parent: str | None, found: Found) -> Plan:
     body = resolved(composition, found)
     composition_hash = digest(_by_content(body, found.sha256))
-    pipeline = {"composition": composition_hash, "output": output, "backend_version": RENDER_VERSION}
     return Plan(
         operation=name,
         scope=found.context.scope,
@@ -62,7 +61,7 @@ def _drawing(name: str, composition: Composition, output: JSON, parent: str | No
         parameters={
             "composition": body,
             "composition_hash": composition_hash,
-            "pipeline_hash": digest(pipeline),
+            "pipeline_hash": pipeline_hash(composition_hash, output),
             "output": output,
         },
         backend=BACKEND,
@@ -71,6 +70,11 @@ def _drawing(name: str, composition: Composition, output: JSON, parent: str | No
         parent_asset_id=_parent(parent, found),
         warnings=tuple(found.warnings),
     )
+
+
+def pipeline_hash(composition_hash: str, output: JSON) -> str:
+    """Of everything that decides a render's bytes."""
+    return digest({"composition": composition_hash, "output": output, "backend_version": RENDER_VERSION})
 
 
 def plan_mask(request: ImageMasksRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
@@ -143,6 +147,7 @@ OPERATIONS = (
         request=ImageRenderRequest,
         plan=plan_render,
         work="deployments.engines.image_core.work:render",
+        settle="deployments.engines.image_core.work:settle",
         deployment="Imaging",
         repeats=True,
         answer=answer_render,
@@ -189,6 +194,7 @@ __all__ = [
     "OPERATIONS",
     "answer_mask",
     "answer_render",
+    "pipeline_hash",
     "plan_mask",
     "plan_preview",
     "plan_render",

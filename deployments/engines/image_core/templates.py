@@ -231,6 +231,7 @@ TEMPLATES = (
         request=ImageRenderFromTemplateRequest,
         plan=plan_from_template,
         work="deployments.engines.image_core.work:render",
+        settle="deployments.engines.image_core.work:settle",
         deployment="Imaging",
         repeats=True,
         answer=answer_render,
