@@ -29,6 +29,7 @@ from configs.settings import Settings
 from demo.__main__ import service
 from demo.client import Client
 from deployments.engines.video_regions.detectors import make_detector
+from deployments.media.decoding import small_size
 from deployments.media.probe import probe
 from kernels.faces import iou
 from tests.bench.measure import Row, optional
@@ -40,6 +41,8 @@ PROOFS = ("off", "sampled", "full")
 ROUNDS = 3
 SAME = 0.3
 """Least IoU of a face found in a result with its counterpart in the source."""
+SIDE = 640
+"""Longest side that faces which are left are looked for at: that of a proof."""
 SEARCHERS = ("centerface", "opencv_face_detector")
 """CenterFace at 0.5 and YuNet at 0.6: 0.5 on the common scale."""
 PLAIN, OVERLAID = "a plain transcode", "a render with an overlay"
@@ -112,14 +115,15 @@ def overlaid(client: Client, clip: Path, picture: Path | None) -> float:
     return time.perf_counter() - began
 
 
-def residual(clip: Path, made: Path, settings: Settings) -> dict[str, int]:
-    """Detector -> faces that it finds in any frame of the result, where it finds one in the source's frame too."""
+def residual(clip: Path, made: Path, settings: Settings, side: int = SIDE) -> dict[str, int]:
+    """Detector -> faces that it finds in any frame of the result, where it finds one in the source's frame too, both at
+    most `side` pixels long."""
     models = Models(settings)
     left = {}
     for name in SEARCHERS:
         detector = make_detector(name, models.path, settings)
         left[name] = 0
-        for pairs in _batches(zip(_frames(clip), _frames(made), strict=True)):
+        for pairs in _batches(zip(_frames(clip, side), _frames(made, side), strict=True)):
             before, after = (np.stack(frames) for frames in zip(*pairs, strict=True))
             found = [_sure(faces) for faces in detector(after)]
             hit = [n for n, boxes in enumerate(found) if len(boxes)]
@@ -201,10 +205,13 @@ def _rows(clip: Path, best: dict[str, Best], alone: dict[str, float], settings: 
     return rows
 
 
-def _frames(path: Path) -> Iterator[np.ndarray]:
+def _frames(path: Path, side: int = SIDE) -> Iterator[np.ndarray]:
+    """Every frame, uint8 [h, w, 3] BGR, the longer side at most `side`."""
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            yield frame.to_ndarray(format="bgr24")
+            width, height = small_size(frame.width, frame.height, side)
+            how = "AREA" if width < frame.width else None
+            yield frame.to_ndarray(width=width, height=height, format="bgr24", interpolation=how)
 
 
 def _sure(found: np.ndarray) -> np.ndarray:

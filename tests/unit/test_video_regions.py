@@ -219,7 +219,7 @@ def test_a_clip_without_people_has_no_region(shared_data: Path, yunet: dict[str,
 def test_frames_travel_in_arrays_of_sixteen_two_at_a_time(shared_data: Path, yunet: dict[str, Path]) -> None:
     calls: list[Any] = []
     run(planned(mode="every_frame"), shared_data / "media" / "crowd_real.mp4", yunet, calls=calls)
-    assert [shape for _, shape, _ in calls] == [(BATCH, 360, 640, 3)] * 6 + [(105 % BATCH, 360, 640, 3)]
+    assert [shape for _, shape, _ in calls] == [(BATCH, 540, 960, 3)] * 6 + [(105 % BATCH, 540, 960, 3)]
     assert max(flying for _, _, flying in calls) == 2
 
 
