@@ -7,7 +7,9 @@ import hashlib
 import random
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +143,7 @@ class Registry:
 
     def find(self, scope: Scope, kind: str, cache_key: str) -> Record | None:
         """The artifact of a computation, if it was made: one GET of a record and a look for its tombstone."""
-        id = _id(kind, cache_key, self._generation(scope, kind, cache_key))  # without a tombstone
+        id, _ = self._standing(scope, kind, cache_key)
         try:
             return Record.from_bytes(self.store.get(keys.record(scope, id)))
         except NotFound:
@@ -149,14 +151,15 @@ class Registry:
 
     def side_id(self, scope: Scope, main_kind: str, cache_key: str, kind: str, name: str) -> str:
         """The id that a computation's side artifact has or will get."""
-        return _id(kind, cache_key, self._generation(scope, main_kind, cache_key), name)
+        return _id(kind, cache_key, self._standing(scope, main_kind, cache_key)[1], name)
 
-    def _generation(self, scope: Scope, kind: str, cache_key: str) -> int:
-        """The first generation of a computation's main artifact that was not deleted."""
+    def _standing(self, scope: Scope, kind: str, cache_key: str) -> tuple[str, int]:
+        """The id of a computation's main artifact in the first generation that was not deleted, and which one that
+        is."""
         generation = 0
-        while self.store.exists(keys.tombstone(scope, _id(kind, cache_key, generation))):
+        while self.store.exists(keys.tombstone(scope, id := _id(kind, cache_key, generation))):
             generation += 1
-        return generation
+        return id, generation
 
     def commit(
         self,
@@ -173,63 +176,91 @@ class Registry:
         `inputs` are `{id, role}` each; a side with a role joins those of the main. Of several writers of one key the
         first wins, and all get its record. NotFound when an input was deleted meanwhile.
         """
-        generation = self._generation(scope, main.kind, cache_key)
-        main_id = _id(main.kind, cache_key, generation)
-        made_from = [dict(item) for item in inputs]
-
-        def put(draft: Draft, inputs: Sequence[JSON], main: str | None) -> Record:
+        main_id, generation = self._standing(scope, main.kind, cache_key)
+        drafts = {_id(side.kind, cache_key, generation, side.name): side for side in sides} | {main_id: main}
+        for draft in drafts.values():
             check_meta(draft.kind, draft.media_type, draft.meta)
-            id = _id(draft.kind, cache_key, generation, draft.name)
-            return self._put(scope, id, draft, inputs, parent_asset_id, main)
+        joined = [{"id": id, "role": draft.role} for id, draft in drafts.items() if draft.role]
+        made_from = {id: [*map(dict, inputs), *(joined if id == main_id else ())] for id in drafts}
+        links = [(source, id) for id in drafts for source in _sources(made_from[id], parent_asset_id)]
+        laid = self._lay(scope, parent_asset_id, drafts, links)
+        records = {
+            id: record_of(
+                scope,
+                id,
+                draft,
+                laid[id],
+                parent=parent_asset_id,
+                inputs=made_from[id],
+                main=None if id == main_id else main_id,
+            )
+            for id, draft in drafts.items()
+        }
+        last = records.pop(main_id)
+        if records:
+            self._publish(list(records.values()))
+        return self._publish([last])[0]
 
-        for side in sides:
-            beside = put(side, inputs, main_id)
-            if side.role:
-                made_from.append({"id": beside.id, "role": side.role})
-        return put(main, made_from, None)
+    def _lay(
+        self, scope: Scope, parent: str | None, drafts: Mapping[str, Draft], links: Sequence[tuple[str, str]]
+    ) -> dict[str, Laid]:
+        """The bytes of all drafts, by id, with the links between ids: durable together, before any record is put, so
+        that a record without its bytes cannot exist."""
+        laid: dict[str, Laid] = {}
+        small: dict[str, str] = {}
+        for id, draft in drafts.items():
+            folder = kind_of(draft.kind).folder or draft.kind
+            if draft.kind == "mask" and draft.name:  # the masks of regions lie in a folder of their own
+                folder = "regions"
+            ext = keys.extension(draft.media_type)
+            key = keys.content(scope, parent, draft.kind, id, ext, folder=folder)
+            size = len(draft.data) if isinstance(draft.data, bytes) else draft.data.stat().st_size
+            sha256 = _sha256(draft.data)
+            if size <= CREATE_ONLY_LIMIT:
+                small[id] = key
+            else:
+                assert isinstance(draft.data, Path)
+                key = key.removesuffix(ext) + f"{sha256}.{ext}"
+                self.store.create_from(key, draft.data)
+            laid[id] = Laid(keys.uri(key), sha256, size)
+        linking = ((keys.link(scope, source, id), b"") for source, id in links)
+        made = self.store.create_all(chain(linking, ((key, _bytes(drafts[id].data)) for id, key in small.items())))
+        for (id, key), new in zip(small.items(), made[len(links) :], strict=True):
+            if not new:
+                laid[id] = self._laid_before(scope, id, key)
+        return laid
 
-    def _put(
-        self, scope: Scope, id: str, draft: Draft, inputs: Sequence[JSON], parent: str | None, main: str | None
-    ) -> Record:
-        """Bytes, links, then the record (create-only): a record without its bytes cannot exist."""
-        folder = kind_of(draft.kind).folder or draft.kind
-        if draft.kind == "mask" and draft.name:  # the masks of regions lie in a folder of their own
-            folder = "regions"
-        ext = keys.extension(draft.media_type)
-        key = keys.content(scope, parent, draft.kind, id, ext, folder=folder)
-        size = len(draft.data) if isinstance(draft.data, bytes) else draft.data.stat().st_size
-        sha256 = _sha256(draft.data)
-        if size <= CREATE_ONLY_LIMIT:
-            data = draft.data if isinstance(draft.data, bytes) else draft.data.read_bytes()
-            if not self.store.create(key, data):
-                winner = self._winner(scope, id)
-                if winner:
-                    return winner
-                stored = self.store.get(key)  # the first writer died before its record: its bytes stand
-                sha256, size = hashlib.sha256(stored).hexdigest(), len(stored)
-        else:
-            assert isinstance(draft.data, Path)
-            key = key.removesuffix(ext) + f"{sha256}.{ext}"
-            self.store.create_from(key, draft.data)
-        laid = Laid(keys.uri(key), sha256, size)
-        return self.publish(record_of(scope, id, draft, laid, parent=parent, inputs=inputs, main=main))
+    def _laid_before(self, scope: Scope, id: str, key: str) -> Laid:
+        """What lies at a key that another writer of it was faster to put."""
+        winner = self._winner(scope, id)
+        if winner:
+            return Laid(winner.uri, winner.sha256, winner.size_bytes)
+        stored = self.store.get(key)  # the first writer died before its record: its bytes stand
+        return Laid(keys.uri(key), hashlib.sha256(stored).hexdigest(), len(stored))
 
     def publish(self, record: Record) -> Record:
-        """Links, then the record, whose bytes are there; of several writers the first wins.
+        """Links, then the record, whose bytes are there; of several writers the first wins. NotFound when an input or
+        the parent was deleted."""
+        scope = Scope(record.tenant, record.env)
+        sources = _sources(record.inputs, record.parent_asset_id)
+        self.store.create_all((keys.link(scope, source, record.id), b"") for source in sources)
+        return self._publish([record])[0]
+
+    def _publish(self, records: Sequence[Record]) -> list[Record]:
+        """Records of one scope, whose bytes and links are there; of several writers the first wins.
 
         The links come before the look for tombstones, as a deletion puts its tombstone before it lists the links: of
         the two that meet, one sees the other. NotFound when an input or the parent was deleted.
         """
-        scope = Scope(record.tenant, record.env)
-        sources = dict.fromkeys([*(item["id"] for item in record.inputs), *filter(None, [record.parent_asset_id])])
-        for id in sources:
-            self.store.create(keys.link(scope, id, record.id), b"")
-        for id in sources:
-            if self.store.exists(keys.tombstone(scope, id)):
+        scope = Scope(records[0].tenant, records[0].env)
+        for source in dict.fromkeys(s for record in records for s in _sources(record.inputs, record.parent_asset_id)):
+            if self.store.exists(keys.tombstone(scope, source)):
                 raise NotFound
-        if not self.store.create(keys.record(scope, record.id), record.to_bytes()):
-            return Record.from_bytes(self.store.get(keys.record(scope, record.id)))
-        return record
+        made = self.store.create_all((keys.record(scope, record.id), record.to_bytes()) for record in records)
+        return [
+            record if new else Record.from_bytes(self.store.get(keys.record(scope, record.id)))
+            for record, new in zip(records, made, strict=True)
+        ]
 
     def _winner(self, scope: Scope, id: str) -> Record | None:
         """The record of whoever put the bytes first, waited for."""
@@ -324,8 +355,18 @@ class Registry:
             self.documents.update(scope, "latest", id, lambda _: {"id": record.id})
 
 
+@lru_cache(maxsize=4096)
 def _id(kind: str, cache_key: str, generation: int, name: str = "") -> str:
     return make_id(kind_of(kind).prefix, cache_key, generation, *([name] if name else []))
+
+
+def _sources(inputs: Sequence[JSON], parent: str | None) -> list[str]:
+    """The ids that an artifact of these inputs is made from, each once."""
+    return list(dict.fromkeys([*(item["id"] for item in inputs), *filter(None, [parent])]))
+
+
+def _bytes(data: bytes | Path) -> bytes:
+    return data if isinstance(data, bytes) else data.read_bytes()
 
 
 def _sha256(data: bytes | Path) -> str:

@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -183,12 +183,23 @@ class Store:
 
     def create(self, key: str, data: bytes) -> bool:
         """Put unless the key exists; whether this call made it."""
-        try:
-            obstore.put(self._objects, key, data, mode="create")
-        except AlreadyExistsError:
-            return False
-        self._sync(key)
-        return True
+        return self.create_all([(key, data)])[0]
+
+    def create_all(self, items: Iterable[tuple[str, bytes]]) -> list[bool]:
+        """Put each unless its key exists, in this order; whether this call made it. All that were made are durable when
+        it returns, for fewer flushes than one after the other."""
+        given, made = [], []
+        for key, data in items:
+            new = True
+            try:
+                obstore.put(self._objects, key, data, mode="create")
+            except AlreadyExistsError:
+                new = False
+            made.append(new)
+            if new:
+                given.append((key, bool(data)))
+        self._sync(*given)
+        return made
 
     def create_from(self, key: str, path: Path) -> None:
         """Put a large file, by hard link where that can be. Its key follows from its content: it may be rewritten."""
@@ -203,14 +214,14 @@ class Store:
                 beside = target.with_name(f"{target.name}#{secrets.token_hex(4)}")
                 shutil.copyfile(path, beside)
                 beside.replace(target)
-            self._sync(key)
+            self._sync((key, True))
             return
         obstore.put(self._objects, key, path)
 
     def move(self, source: str, target: str) -> None:
         """Rename; the target may be overwritten (its key follows from its content)."""
         obstore.rename(self._objects, source, target, overwrite=True)
-        self._sync(target)
+        self._sync((target, True))
 
     def delete(self, key: str) -> None:
         """Remove, also when it is not there."""
@@ -233,7 +244,7 @@ class Store:
                 new = change(old)
                 if new is not None and new != old:
                     obstore.put(self._objects, key, new)
-                    self._sync(key)
+                    self._sync((key, True))
             return
         for _ in range(SWAP_ATTEMPTS):
             try:
@@ -262,18 +273,28 @@ class Store:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def _sync(self, key: str) -> None:
-        """Flush a just-written file and the folders that lead to it."""
+    def _sync(self, *written: tuple[str, bool]) -> None:
+        """Flush files that were just written, and then the folders that lead to them, each once.
+
+        With each key whether the file holds anything: an empty one is no more than its folder's entry.
+        """
         if self.root is None:
             return
-        path = self.root / key
-        _fsync(path)
-        folder = path.parent
-        _fsync(folder)
-        while folder != self.root and folder not in self._synced:  # a new folder is an entry of its parent
-            self._synced.add(folder)
-            folder = folder.parent
+        folders: dict[Path, None] = {}
+        led_to: set[Path] = set()
+        for key, holds in written:
+            path = self.root / key
+            if holds:
+                _fsync(path)
+            folder = path.parent
+            folders[folder] = None
+            while folder != self.root and folder not in self._synced | led_to:  # a new one is an entry of its parent
+                led_to.add(folder)
+                folder = folder.parent
+                folders[folder] = None
+        for folder in folders:
             _fsync(folder)
+        self._synced |= led_to
 
     def upload(self, key: str, max_bytes: int) -> Upload:
         return Upload(self, self._objects, key, max_bytes)
@@ -305,7 +326,7 @@ class Upload:
         """Finish; the SHA-256 in lower-case hex."""
         self._open = False
         await self._file.close()
-        self.store._sync(self.key)
+        self.store._sync((self.key, True))
         return self._hash.hexdigest()
 
     async def abandon(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -45,12 +45,22 @@ class Settings(BaseSettings):
         "also listens on ports 8404 and 9101.",
     )
     log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or text for people.")
+    log_file: str = Field(
+        "",
+        description="Absolute path of a file or pipe that log lines are appended to; empty: standard error, where "
+        "`make serve` puts them by a pipe of its own, as passing them through Ray costs more than a found artifact.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least level that is logged; DEBUG adds traces, which hold paths and callers' data."
     )
 
     threads: int = Field(2, ge=1, le=256, description="Threads of each kernel and decoder in a replica.")
     device: Device = Field("auto", description="Where kernels and models run.")
+    jpeg_encoder: Literal["pillow", "nvjpeg"] = Field(
+        "pillow",
+        description="What writes the JPEGs of compositions. `nvjpeg` takes CUDA and torchvision, and writes other "
+        "files, under keys of their own.",
+    )
 
     models_path: str = Field("", description="Folders searched first for weights, separated by `:`.")
     offline: bool = Field(False, description="Never ask an upstream URL for weights.")
@@ -116,13 +126,14 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("api_keys_file")
+    @field_validator("api_keys_file", "log_file")
     @classmethod
-    def _absolute_file(cls, value: str) -> str:
+    def _absolute_file(cls, value: str, info: ValidationInfo) -> str:
         if value and not Path(value).is_absolute():
+            name = (info.field_name or "").upper()
             raise ValueError(
-                f"API_KEYS_FILE is the relative path {value!r}, and a replica has a working folder of its own; "
-                f"write an absolute one, for example API_KEYS_FILE={Path(value).absolute()}"
+                f"{name} is the relative path {value!r}, and a replica has a working folder of its own; "
+                f"write an absolute one, for example {name}={Path(value).absolute()}"
             )
         return value
 

@@ -148,6 +148,12 @@ class Render(RenderPlan):
 class Step(Answer):
     operation: str
     cache: Cache
+    differs: list[Literal["inputs", "backend", "backend_version", "parameters"]] | None = Field(
+        description="What is new beside the newest artifact of the asset and kind; null: there is none; []: a hit."
+    )
+    device: str = Field(description="Of the newest artifact, else the operator's setting.")
+    seconds: float | None = Field(description="Expected; null: nothing like it was done in this scope.")
+    bytes: int | None
 
 
 class RenderDryRun(RenderPlan):

@@ -14,8 +14,9 @@ from deployments.replicas.serve import Faces, Gateway, JobsFace, Worker
 REQUESTS = 64
 """Calls that a replica takes at a time; the slots of its host bound the work itself."""
 
-QUIET = {"enable_access_log": False}
-"""Serve's own line for each call costs more than a found artifact; the Gateway writes one for each request itself."""
+QUIET = {"enable_access_log": False, "log_level": "WARNING"}
+"""Serve's own line for each call costs more than a found artifact, and at INFO it is made even where it is filtered
+out; the Gateway writes one for each request itself."""
 
 
 def build(args: dict[str, Any], deployments: Sequence[Mapping[str, Any]] = ()) -> Application:
@@ -43,7 +44,8 @@ def build(args: dict[str, Any], deployments: Sequence[Mapping[str, Any]] = ()) -
         return serve.deployment(name=name, **options | given)(kind)
 
     faces = deploy(Faces, "Faces", 0.3).bind(settings)
-    imaging = deploy(Worker, "Imaging", 0.3).bind(settings, 2, warm="deployments.engines.image_core.work:warm")
+    pictures = max(2, settings.threads)  # where there is a GPU, those of one size that meet are drawn in one launch
+    imaging = deploy(Worker, "Imaging", 0.3).bind(settings, pictures, warm="deployments.engines.image_core.work:warm")
     speech = deploy(Worker, "Speech", 0.3).bind(settings, 1)
     video = deploy(Worker, "Video", 0.3).bind(settings, 1, faces)
     handles = {"Imaging": imaging, "Speech": speech, "Video": video}

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
+from starlette.requests import ClientDisconnect
 
 from deployments.errors import InvalidRequest, PayloadTooLarge, ScopeMismatch
 from deployments.operation import JSON, Context
@@ -44,13 +45,27 @@ class Body(BaseModel):
 
 async def read_json(call: Call) -> JSON:
     """The body as an object: capped in bytes and depth, its scope equal to the headers'."""
+    return as_json(call, await read_bytes(call))
+
+
+async def read_bytes(call: Call) -> bytes:
+    """The body as it was sent. Raises PayloadTooLarge beyond the cap, ClientDisconnect."""
     limit = call.settings.max_body_bytes
-    data = bytearray()
-    async for chunk in call.request.stream():
-        data += chunk
+    data, more = bytearray(), True
+    while more:
+        message = await call.request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        data += message.get("body", b"")
+        more = message.get("more_body", False)
         if len(data) > limit:
             raise PayloadTooLarge(f"the body is larger than {limit} bytes (MAX_BODY_BYTES)")
-    body = parse(bytes(data))
+    return bytes(data)
+
+
+def as_json(call: Call, sent: bytes) -> JSON:
+    """A body that was read, as `read_json` gives it."""
+    body = parse(sent)
     check_body(call.context, body)
     return body
 
@@ -154,8 +169,10 @@ __all__ = [
     "MAX_STRING",
     "MAX_VALUES",
     "Body",
+    "as_json",
     "check_body",
     "parse",
     "parse_value",
+    "read_bytes",
     "read_json",
 ]

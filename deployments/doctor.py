@@ -87,8 +87,20 @@ def _store(settings: Settings) -> list[Finding]:
 def _gpu(settings: Settings) -> list[Finding]:
     import torch
 
+    from deployments.drawing import nvjpeg
+
     if torch.cuda.is_available():
-        return [Finding("GPU", True, torch.cuda.get_device_name(0))]
+        kernel = importlib.util.find_spec("triton") is not None
+        said = "one kernel a composition" if kernel else "tensor formulas a layer: triton is not installed"
+        found = [
+            Finding("GPU", True, torch.cuda.get_device_name(0)),
+            Finding("GPU compositor", kernel, said, "pip install -e '.[cuda]'"),
+        ]
+        if settings.jpeg_encoder == nvjpeg.NAME:
+            here = nvjpeg.coder() is not None
+            cure = "pip install -e '.[nvjpeg]', beside a torch that is no CPU build"
+            found.append(Finding("GPU encoder nvjpeg", here, "JPEG" if here else "JPEGs are Pillow's", cure))
+        return found
     built = torch.version.cuda
     cure = (
         "install a driver for CUDA"

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import select
+import stat
 import sys
 import time
-from pathlib import PurePath
+from functools import lru_cache
+from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any
 
 from configs.settings import Settings
 
+_json = json.JSONEncoder(ensure_ascii=False).encode
 TOLD = ("request_id", "tenant", "operation", "job", "why", "status", "seconds")
 FRAMES = 6
 """Innermost frames of a fault that are told."""
@@ -21,7 +26,7 @@ class JsonLines(logging.Formatter):
     """One object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return json.dumps(_fields(record), ensure_ascii=False)
+        return _json(_fields(record))
 
 
 class TextLines(logging.Formatter):
@@ -33,20 +38,50 @@ class TextLines(logging.Formatter):
         return " ".join([head, *(f"{key}={value}" for key, value in fields.items())])
 
 
+class Appended(logging.Handler):
+    """Lines at the end of a file or in a pipe that several processes write to: each line in one write, so that none is
+    torn. What the pipe does not take (its reader is slow or gone, the line is too long) goes to stderr."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK  # nobody waits for who reads a pipe
+        self._file = os.open(path, flags, 0o600)
+        self._longest = select.PIPE_BUF if stat.S_ISFIFO(os.fstat(self._file).st_mode) else sys.maxsize
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = f"{self.format(record)}\n"
+        sent = line.encode(errors="replace")
+        try:
+            if len(sent) <= self._longest:
+                os.write(self._file, sent)
+                return
+        except OSError:
+            pass
+        sys.stderr.write(line)
+        sys.stderr.flush()
+
+
 def configure(settings: Settings) -> None:
-    """Send this process's own log lines to stderr, in the form that LOG_FORMAT names."""
+    """Send this process's own log lines to LOG_FILE, else to stderr, in the form that LOG_FORMAT names."""
     logger = logging.getLogger("deployments")
-    handler = logging.StreamHandler(sys.stderr)
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    refused = ""
+    if settings.log_file:
+        try:
+            handler = Appended(Path(settings.log_file))
+        except OSError as error:  # a pipe that nobody reads, a folder that is not there
+            refused = error.strerror or "unknown"
     handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
     logger.handlers = [handler]
     logger.setLevel(settings.log_level)
     logger.propagate = False  # Ray's own handlers would write each line again, traces and all
+    if refused:
+        logger.warning("LOG_FILE cannot be opened (%s); lines go to standard error", refused)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
     fields: dict[str, Any] = {
-        "time": f"{at}.{int(record.msecs):03d}Z",
+        "time": f"{_second(int(record.created))}.{int(record.msecs):03d}Z",
         "level": record.levelname,
         "logger": record.name,
         "message": record.getMessage(),
@@ -62,6 +97,11 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     return fields
 
 
+@lru_cache(maxsize=2)
+def _second(at: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
+
+
 def _where(trace: TracebackType | None) -> str:
     """`file:line function` of the innermost frames, outermost first, file names without folders."""
     frames = []
@@ -72,4 +112,4 @@ def _where(trace: TracebackType | None) -> str:
     return " > ".join(frames[-FRAMES:])
 
 
-__all__ = ["JsonLines", "TextLines", "configure"]
+__all__ = ["Appended", "JsonLines", "TextLines", "configure"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -61,7 +62,7 @@ class Warning:
         return {"message": self.message} | {k: v for k, v in said.items() if v is not None}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """What is to be done, resolved and checked. Small, pickled to the replica; never holds pixels.
 
@@ -83,7 +84,7 @@ class Plan:
     before: tuple[Plan, ...] = ()
     """Of a part: other parts that the same call makes and keeps first; no part of its identity."""
 
-    @property
+    @cached_property
     def cache_key(self) -> str:
         """Lower-case hex SHA-256 of the plan's identity (spec §3); another parent makes another artifact."""
         return cache_key(
@@ -242,6 +243,9 @@ class Operation:
     """Whether its route answers the artifact's bytes; a handle answers JSON and reads them with get_content."""
     long: bool = False
     """A POST of it is a job (spec §6)."""
+    repeats: bool = False
+    """Whether its plan follows from the request, the settings and the inputs that the plan names, and from nothing that
+    can change but by their deletion: then it is not made again for a body of the same bytes (planned.py)."""
     unit: str = ""
     """What the work's progress counts, where that is `frames`: a job then tells frames_per_s."""
     example: JSON = field(default_factory=dict)

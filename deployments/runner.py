@@ -16,12 +16,15 @@ from deployments import metrics, parts, repetition
 from deployments.dispatch import Dispatch, back
 from deployments.errors import AppError, Busy, InputCrashedWorker, WorkerLost, as_app_error
 from deployments.flights import Flights
-from deployments.jobs import pace
+from deployments.jobs import explain, pace
 from deployments.jobs.job import Order
 from deployments.jobs.runs import Jobs, Joined, Result
 from deployments.operation import JSON, Context, Input, Operation, Plan, Report, Warning
 from deployments.operations import OPERATIONS
+from deployments.planned import Asked, Planned
 
+Request = JSON | BaseModel | Plan
+"""A body, a body that was checked, or what was planned for the same one before."""
 PROBED_BY: Mapping[str, str] = {"image": "Imaging", "video": "Video", "audio": "Video"}
 """Which deployment opens an upload of a kind."""
 READY_S = 3.0
@@ -54,11 +57,15 @@ class Runner:
         self.jobs = Jobs(registry, settings, self._finish_job)
         self._dispatch = dispatch
         self._flights: Flights[Made] = Flights()
+        self._planned = Planned()
         self._aside = registry.store.aside
 
-    async def run(self, name: str, request: JSON | BaseModel, context: Context) -> JSON:
-        """The operation's answer, with `cache` and `warnings`, waited for. Raises AppError."""
-        begun = await self._begin(name, request, context)
+    async def run(self, name: str, request: Request, context: Context, asked: Asked | None = None) -> JSON:
+        """The operation's answer, with `cache` and `warnings`, waited for. Raises AppError.
+
+        `asked` keeps the plan for a body of the same bytes, which `again` then finds.
+        """
+        begun = await self._begin(name, request, context, asked=asked)
         if not isinstance(begun, Joined):
             return begun
         try:
@@ -68,6 +75,10 @@ class Runner:
             raise as_app_error(error, request) from error
         metrics.REQUESTS.labels(name, answer["cache"]).inc()
         return answer
+
+    async def again(self, asked: Asked) -> Plan | None:
+        """What `run` takes instead of a body that came before, while all that it names stands."""
+        return await self._aside(self._planned.find, self.registry, asked)
 
     async def begin(
         self, name: str, request: JSON | BaseModel, context: Context, webhook: str | None = None
@@ -82,12 +93,19 @@ class Runner:
         return begun
 
     async def _begin(
-        self, name: str, request: JSON | BaseModel, context: Context, webhook: str | None = None
+        self,
+        name: str,
+        request: Request,
+        context: Context,
+        webhook: str | None = None,
+        asked: Asked | None = None,
     ) -> JSON | Joined:
         operation = self.operations[name]
         try:
             webhook = self.jobs.webhooks.check(webhook) if webhook else None
-            plan = await self._plan(operation, request, context)
+            plan = request if isinstance(request, Plan) else await self._plan(operation, request, context)
+            if asked and operation.repeats:
+                self._planned.keep(asked, plan)
             if operation.long and await self._found(operation, plan, context) is None:
                 estimate = await self._aside(pace.estimate, self.registry, plan)
                 return await self.jobs.join(Order(plan, context, webhook, estimate))
@@ -152,8 +170,8 @@ class Runner:
         try:
             plan = await self._settled(operation, await self._plan(operation, request, context))
             steps = [await self._step(self.operations[need.operation], need.request, context) for need in plan.needs]
-            found = not plan.needs and await self._find(plan)
-            steps.append({"operation": name, "cache": "hit" if found else "miss"})
+            found = None if plan.needs else await self._find(plan)
+            steps.append(await self._aside(explain.step, self.registry, plan, found, self.settings.device))
             preview = await self._aside(operation.preview, plan, self.registry)
             estimate = None if found else await self._aside(pace.estimate, self.registry, plan)
         except Exception as error:
@@ -190,8 +208,8 @@ class Runner:
 
     async def _step(self, operation: Operation, request: JSON, context: Context) -> JSON:
         plan = await self._settled(operation, await self._plan(operation, request, context))
-        found = not plan.needs and await self._find(plan)
-        return {"operation": operation.name, "cache": "hit" if found else "miss"}
+        found = None if plan.needs else await self._find(plan)
+        return await self._aside(explain.step, self.registry, plan, found, self.settings.device)
 
     async def _settled(self, operation: Operation, plan: Plan) -> Plan:
         """The plan as its replica would do it, which alone knows what is missing there; as planned where none answers
@@ -230,7 +248,10 @@ class Runner:
         return settled if settled != plan and await self._find(settled) else None
 
     async def _resolved(self, plan: Plan, context: Context, report: Report | None) -> Plan:
-        """The plan with its needs done and their artifacts among its inputs."""
+        """The plan with its needs done and their artifacts among its inputs; itself where it has none, as it may be
+        one that is kept with its key."""
+        if not plan.needs:
+            return plan
         steps = len(plan.needs) + 1
         for number, need in enumerate(plan.needs):
             part = report.part(number, steps) if report else None

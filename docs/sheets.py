@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -174,17 +174,22 @@ SHEETS: Mapping[str, Callable[[], Tiles]] = {
 
 def sheet(name: str) -> np.ndarray:
     """uint8 [h, w, 3]: the tiles of a sheet, each over its name."""
-    tiles = list(SHEETS[name]())
-    rows = -(-len(tiles) // ACROSS)
-    page = Image.new("RGB", (min(len(tiles), ACROSS) * (SIDE + 6) + 6, rows * (SIDE + LETTERS + 6) + 6), "white")
-    draw = ImageDraw.Draw(page)
+    return page(list(SHEETS[name]()), ACROSS)
+
+
+def page(tiles: Sequence[tuple[str, np.ndarray]], across: int) -> np.ndarray:
+    """uint8 [h, w, 3]: tiles of one size, each over its name, so many in a row."""
+    height, width = tiles[0][1].shape[:2]
+    rows = -(-len(tiles) // across)
+    made = Image.new("RGB", (min(len(tiles), across) * (width + 6) + 6, rows * (height + LETTERS + 6) + 6), "white")
+    draw = ImageDraw.Draw(made)
     font = ImageFont.load_default(size=11)
     for i, (title, pixels) in enumerate(tiles):
-        x, y = 6 + i % ACROSS * (SIDE + 6), 6 + i // ACROSS * (SIDE + LETTERS + 6)
+        x, y = 6 + i % across * (width + 6), 6 + i // across * (height + LETTERS + 6)
         tile = Image.fromarray(pixels)
-        page.paste(tile, (x, y), tile)
-        draw.text((x, y + SIDE + 1), title, fill="#202020", font=font)
-    return np.asarray(page)
+        made.paste(tile, (x, y), tile if tile.mode == "RGBA" else None)
+        draw.text((x, y + height + 1), title, fill="#202020", font=font)
+    return np.asarray(made)
 
 
 if __name__ == "__main__":
@@ -193,4 +198,4 @@ if __name__ == "__main__":
     print(f"drew {', '.join(SHEETS)}")
     sys.exit(0)
 
-__all__ = ["FOLDER", "SHEETS", "scene", "sheet"]
+__all__ = ["FOLDER", "SHEETS", "page", "scene", "sheet"]

@@ -4,6 +4,9 @@ A row takes the parameters and gives a function of encoded colours [..., 3], 0..
 Photoshop computes by tables of 256 entries is computed so: its input is rounded to 8 bits. To add a kind, add a row
 here and its numbers to `kernels.ranges.LAYER_RANGES`.
 
+What looks at one channel at a time, or at the luminosity alone, is `Tabled`: as a layer among others it costs the
+compiled compositor a look-up.
+
 Sources: "PS" was checked against pictures that Photoshop stored; "ours" is a definition of our own where its formula
 is not public (contrast and brightness of the modern form, ranges of hue, vibrance).
 """
@@ -11,6 +14,7 @@ is not public (contrast and brightness of the modern form, ranges of hue, vibran
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +25,7 @@ from torch import Tensor
 
 from kernels.adjust import GAMMA, from_hsl, to_hsl
 from kernels.blend import LUMA, MODES
+from kernels.lookup import Op, Table
 from kernels.ranges import LAYER_RANGES, LEVELS_RANGES
 from kernels.spline import natural_cubic
 
@@ -30,6 +35,25 @@ CHANNELS = ("r", "g", "b")
 ALL = "rgb"
 """The composite channel: applied after the single ones."""
 _ROWS_AT_A_TIME = 256
+EXACT, SMOOTH = 2, 16385
+"""Places of a table between which what is looked up is a line, or near enough to one (they are 6e-5 apart)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tabled:
+    """A recolouring that a table stands for."""
+
+    of: Recolor
+    places: int
+    op: Op = "look_up"
+
+    def __call__(self, c: Tensor) -> Tensor:
+        return self.of(c)
+
+    def table(self) -> Table:
+        """What becomes of so many greys."""
+        ramp = torch.linspace(0, 1, self.places, dtype=torch.float64)[:, None].expand(-1, 3)
+        return Table(self.of(ramp).clamp(0, 1).T.float().contiguous().numpy(), self.op)
 
 
 def recolor(kind: str, parameters: JSON) -> Recolor:
@@ -63,7 +87,7 @@ def _table(of: Callable[[Tensor], Tensor]) -> Recolor:
         level = (c * 255).round().long().clamp(0, 255)
         return torch.stack([table[:, i].to(c.dtype)[level[..., i]] for i in range(3)], -1)
 
-    return look_up
+    return Tabled(look_up, 256, "look_up_steps")
 
 
 def _by_channel(parameters: JSON, channel: Callable[[Any], Recolor]) -> Recolor:
@@ -99,7 +123,7 @@ def _exposure(p: JSON) -> Recolor:
         light = (c**GAMMA * 2.0 ** p["exposure"] + p["offset"]).clamp(0, 1)
         return light ** (1 / p["gamma"] / GAMMA)
 
-    return of
+    return Tabled(of, SMOOTH)
 
 
 def _posterize(p: JSON) -> Recolor:
@@ -108,7 +132,10 @@ def _posterize(p: JSON) -> Recolor:
 
 
 def _threshold(p: JSON) -> Recolor:
-    return lambda c: ((_luma(c) * 255).round() >= p["threshold"]).to(c.dtype).expand_as(c)
+    def of(c: Tensor) -> Tensor:
+        return ((_luma(c) * 255).round() >= p["threshold"]).to(c.dtype).expand_as(c)
+
+    return Tabled(of, 256, "look_up_light")
 
 
 def _brightness_contrast(p: JSON) -> Recolor:
@@ -205,12 +232,14 @@ def _black_white(p: JSON) -> Recolor:
 def _photo_filter(p: JSON) -> Recolor:
     """A share of the picture seen through a coloured glass; its luminosity kept where that is asked for."""
 
+    keeps = p.get("preserve_luminosity", True)
+
     def of(c: Tensor) -> Tensor:
         share = p["density"] / 100
         seen = c * (1 - share) + c * _color(p.get("color", WARMING), c) * share
-        return MODES["luminosity"].reference(seen, c).clamp(0, 1) if p.get("preserve_luminosity", True) else seen
+        return MODES["luminosity"].reference(seen, c).clamp(0, 1) if keeps else seen
 
-    return of
+    return of if keeps else Tabled(of, EXACT)
 
 
 WARMING = "#ec8a00ff"
@@ -226,7 +255,7 @@ def _luma(c: Tensor) -> Tensor:
 
 KINDS: Mapping[str, Callable[[JSON], Recolor]] = MappingProxyType(
     {
-        "invert": lambda p: lambda c: 1 - c,
+        "invert": lambda p: Tabled(lambda c: 1 - c, EXACT),
         "posterize": _posterize,
         "threshold": _threshold,
         "levels": partial(_by_channel, channel=_levels_channel),
@@ -240,4 +269,4 @@ KINDS: Mapping[str, Callable[[JSON], Recolor]] = MappingProxyType(
     }
 )
 
-__all__ = ["ALL", "CHANNELS", "KINDS", "WARMING", "Recolor", "recolor", "recolored"]
+__all__ = ["ALL", "CHANNELS", "KINDS", "WARMING", "Recolor", "Tabled", "recolor", "recolored"]

@@ -12,6 +12,7 @@ weights have 8 bits, and nothing here is as fast. Bytes do not depend on the num
 from __future__ import annotations
 
 import math
+from importlib import import_module
 from typing import Any, Literal
 
 import cv2
@@ -39,14 +40,24 @@ DIRECT_BELOW = 2 * LEAST_SIGMA
 _BORDERS = {"zero": cv2.BORDER_CONSTANT, "replicate": cv2.BORDER_REPLICATE}
 
 
-def gaussian(plane: np.ndarray, sigma: float, *, edge: Edge = "zero", threads: int = 2) -> np.ndarray:
-    """A Gaussian of `sigma` pixels. plane: float32 [H, W] or [H, W, C <= 4], C premultiplied; the same comes back.
+def gaussian(
+    plane: np.ndarray,
+    sigma: float,
+    *,
+    edge: Edge = "zero",
+    threads: int = 2,
+    device: torch.device | str = "cpu",
+) -> np.ndarray:
+    """A Gaussian of `sigma` pixels. plane: float32 [H, W] or [H, W, C <= 4], C premultiplied; the same comes back. On
+    another device than the CPU it is done by `kernels.blur_torch`.
 
     ValueError for a sigma that is negative or not finite; 0 gives a copy.
     """
     _check(plane, sigma)
     if sigma == 0 or not plane.size:
         return plane.copy()
+    if torch.device(device).type != "cpu":
+        return import_module("kernels.blur_torch").gaussian(plane, sigma, edge=edge, device=device)
     if sigma < DIRECT_BELOW or fast is None:
         return _direct(plane, sigma, edge)
     height, width = plane.shape[:2]
@@ -57,7 +68,14 @@ def gaussian(plane: np.ndarray, sigma: float, *, edge: Edge = "zero", threads: i
     return out.reshape(plane.shape)
 
 
-def gaussian_rgba(pixels: np.ndarray, sigma: float, *, edge: Edge = "replicate", threads: int = 2) -> np.ndarray:
+def gaussian_rgba(
+    pixels: np.ndarray,
+    sigma: float,
+    *,
+    edge: Edge = "replicate",
+    threads: int = 2,
+    device: torch.device | str = "cpu",
+) -> np.ndarray:
     """The same of a picture: uint8 [H, W, 4], straight RGBA, blurred premultiplied; the same comes back.
 
     ValueError for another type or shape, and as `gaussian`.
@@ -67,6 +85,8 @@ def gaussian_rgba(pixels: np.ndarray, sigma: float, *, edge: Edge = "replicate",
     _check_sigma(sigma)
     if sigma == 0 or not pixels.size:
         return pixels.copy()
+    if torch.device(device).type != "cpu":
+        return import_module("kernels.blur_torch").gaussian_rgba(pixels, sigma, edge=edge, device=device)
     if fast is None:
         return _rgba_by_floats(pixels, sigma, edge)
     source = unlocked(np.ascontiguousarray(pixels)).view(np.uint32)[..., 0]

@@ -75,20 +75,35 @@ def composite(
 ) -> np.ndarray:
     """The layers, bottom to top, over a transparent canvas: uint8 [height, width, 4], straight RGBA.
 
-    `threads` caps the compiled loops. `linear` blends in linear light (pixels are sRGB either way; done by the
-    reference). `device`: a CUDA device takes the Triton kernel, or the reference where triton is not installed or
+    `threads` caps the compiled loops. `linear` blends in linear light (pixels are sRGB either way; on the CPU done by
+    the reference). `device`: a CUDA device takes the Triton kernel, or the reference where triton is not installed or
     a mode has no branch in it yet.
     ValueError where a mask is not of the canvas's size.
     """
-    _check(layers, width, height)
-    shown = [layer for layer in layers if layer.opacity > 0 and layer.pixels.size > 0]
+    return composite_batch([layers], width, height, threads=threads, linear=linear, device=device)[0]
+
+
+def composite_batch(
+    stacks: Sequence[Sequence[Layer]],
+    width: int,
+    height: int,
+    *,
+    threads: int = 1,
+    linear: bool = False,
+    device: torch.device | str = "cpu",
+) -> list[np.ndarray]:
+    """`composite` of several stacks on canvases of one size: in one launch on CUDA, one after the other elsewhere. What
+    becomes of a stack does not depend on the others."""
+    for layers in stacks:
+        _check(layers, width, height)
+    shown = [[one for one in layers if one.opacity > 0 and one.pixels.size > 0] for layers in stacks]
     cuda = torch.device(device).type == "cuda"
-    kernel = cuda_kernel() if cuda and not linear else None
-    if kernel is not None and all(canonical(layer.mode) in kernel.BRANCHED for layer in shown):
-        return kernel.composite(shown, width, height, device)
+    kernel = cuda_kernel() if cuda else None
+    if kernel is not None and all(canonical(one.mode) in kernel.BRANCHED for layers in shown for one in layers):
+        return kernel.composite_batch(shown, width, height, device, linear=linear)
     if fast is None or linear or cuda:
-        return _by_reference(shown, width, height, linear, device)
-    return fast.composite(shown, width, height, threads)
+        return [_by_reference(layers, width, height, linear, device) for layers in shown]
+    return [fast.composite(layers, width, height, threads) for layers in shown]
 
 
 def composite_reference(
@@ -134,7 +149,7 @@ def composite_reference(
 def cuda_kernel() -> ModuleType | None:
     """The Triton execution, imported when first asked for; None where triton (the extra `cuda`) is not installed."""
     try:
-        return import_module("kernels.composite_triton")
+        return import_module("kernels.composite_cuda")
     except ImportError:
         return None
 
@@ -159,10 +174,13 @@ def _check(layers: Sequence[Layer], width: int, height: int) -> None:
             raise ValueError(f"a mask has the canvas's size {width}x{height}; got {layer.mask.shape[::-1]}")
 
 
-def warm() -> None:
-    """Compiles ahead (seconds the first time on a machine, then read from numba's cache)."""
+def warm(device: torch.device | str = "cpu") -> None:
+    """Compiles ahead (seconds the first time on a machine, then read from the compilers' caches); for a CUDA device its
+    kernel too."""
     if fast is not None:
         fast.warm()
+    if torch.device(device).type == "cuda" and (kernel := cuda_kernel()) is not None:
+        kernel.warm(device)
 
 
-__all__ = ["Layer", "composite", "composite_reference", "warm"]
+__all__ = ["Layer", "composite", "composite_batch", "composite_reference", "warm"]

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from kernels.blend import MODES, cat_last
 
+PASS_THROUGH = "pass_through"  # noqa: S105
+"""The mode of a group that is not isolated."""
 TINY = 1e-12
 
 
@@ -63,4 +65,4 @@ def knocked_out(canvas: Tensor, ground: Tensor, source: Tensor, shape: Tensor, m
     return cat_last(torch.where(alpha > 0, colors, 0), alpha)
 
 
-__all__ = ["SPECIAL_FILLS", "TINY", "between", "filled", "knocked_out"]
+__all__ = ["PASS_THROUGH", "SPECIAL_FILLS", "TINY", "between", "filled", "knocked_out"]

@@ -1,4 +1,4 @@
-"""What the compiled compositor does to a tile around the blend loops: begin it, make a layer's alphas, write it out.
+"""How the compiled compositor begins a tile, makes a layer's alphas and writes the tile out: what the walk has inlined.
 
 Planes and pixels are those of `kernels.composite_loops`; alphas lie in a buffer of `TILE` floats, 0..1.
 """
@@ -9,33 +9,10 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from kernels.blend import HALF, HASH_ONE, HASH_SEED, HASH_TWO, HASH_X, HASH_Y, ONE, TINY, ZERO
+from kernels.blend import HALF, ONE, TINY, ZERO
 from kernels.compiled import INLINE
-from kernels.composite_loops import TILE, TO_UNIT, alpha_of, channel
-
-TO_BYTE = np.float32(255)
-LEVEL = np.float32(1 / 4096)
-
-
-@intrinsic
-def _pattern(typing_context, x, row):
-    """`kernels.blend.dissolve_hash` as int32, for x and y * HASH_Y + seed * HASH_SEED as uint32. Spelled in 32 bits:
-    numba would widen it to 64, of which half as many fit into a vector."""
-
-    def generate(context, builder, signature, arguments):
-        h, word = arguments[0], ir.IntType(32)
-        h = builder.add(builder.mul(h, word(int(HASH_X))), arguments[1])
-        for _ in range(2):
-            for shift, factor in ((16, HASH_ONE), (13, HASH_TWO)):
-                h = builder.mul(builder.xor(h, builder.lshr(h, word(shift))), word(int(factor)))
-            h = builder.xor(h, builder.lshr(h, word(16)))
-        return builder.lshr(h, word(20))
-
-    return types.int32(types.uint32, types.uint32), generate
+from kernels.composite_loops import TILE, TO_BYTE, TO_UNIT, alpha_of, channel
 
 
 @numba.njit(**INLINE)
@@ -71,13 +48,13 @@ def fill_masked_alphas(pixels, mask, opacity, alphas, count):
 
 
 @numba.njit(**INLINE)
-def scatter(alphas, x, y, seed, count):
-    """Mode dissolve: pixels are shown whole or not at all, by the pattern of `kernels.blend.dissolve_hash`. x, y: where
-    the first one lies on the canvas."""
-    row = np.uint32(np.uint64(y) * HASH_Y + np.uint64(seed) * HASH_SEED)
-    for i in range(count):
-        level = _pattern(np.uint32(x + i), row)
-        alphas[i] = ONE if alphas[i] > (np.float32(level) + HALF) * LEVEL else ZERO
+def straighten(planes, count):
+    """Premultiplied colours to straight ones, 0..255, in place, before they are blended; the alphas stay."""
+    for x in range(count):
+        k = TO_BYTE / max(planes[3 * TILE + x], TINY)
+        planes[x] = min(planes[x] * k, TO_BYTE)
+        planes[TILE + x] = min(planes[TILE + x] * k, TO_BYTE)
+        planes[2 * TILE + x] = min(planes[2 * TILE + x] * k, TO_BYTE)
 
 
 @numba.njit(**INLINE)
@@ -110,4 +87,13 @@ def hand_on(pixels, out, count):
         out[x] = pixels[x]
 
 
-__all__ = ["begin", "clear", "fill_alphas", "fill_masked_alphas", "hand_on", "scatter", "store_general", "store_opaque"]
+__all__ = [
+    "begin",
+    "clear",
+    "fill_alphas",
+    "fill_masked_alphas",
+    "hand_on",
+    "store_general",
+    "store_opaque",
+    "straighten",
+]

@@ -1,13 +1,17 @@
 """Compositing a tree: groups, clipping, fill, adjustments, effects, knockout. What is flat goes to the fast stack.
 
-Equality policy. A tree is composited by plain tensor code in float32, in bands of rows; `composite_tree_reference` is
-the same in float64. They agree within 1/255 except where `kernels.composite` says that formulas jump, and where an
-adjustment that works on 8 bits falls on either side of a step.
+A tree is a table of steps (`kernels.composite_steps`) that the compiled walk takes. What no step stands for, linear
+light, and all of it where numba is not installed, is composited by the reference in float32, in bands of rows.
+
+Equality policy. Both agree with `composite_tree_reference` in float64 within 1/255 except where `kernels.composite`
+says that formulas jump, and where an adjustment that works on 8 bits falls on either side of a step. Bytes do not
+depend on the number of threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,9 +22,14 @@ from torch import Tensor
 from kernels import color
 from kernels.blend import DISSOLVE, MODES, canonical, cat_last, dissolved, source_over
 from kernels.composite import Layer, composite
-from kernels.composite_formulas import SPECIAL_FILLS, TINY, between, filled, knocked_out
+from kernels.composite_formulas import PASS_THROUGH, SPECIAL_FILLS, TINY, between, filled, knocked_out
+from kernels.composite_steps import Unplanned, steps_of_tree
 
-PASS_THROUGH = "pass_through"  # noqa: S105
+try:
+    from kernels import composite_numba as fast
+except ImportError:  # numba is not installed: the reference does the work
+    fast = None  # type: ignore[assignment]
+
 _ROWS_AT_A_TIME = 256
 
 Box = tuple[int, int, int, int]
@@ -68,6 +77,10 @@ def composite_tree(
     flat = flattened(nodes)
     if flat is not None:
         return composite(flat, width, height, threads=threads, linear=linear)
+    if fast is not None and not linear:
+        _check(nodes, width, height)
+        with suppress(Unplanned):
+            return fast.composite_steps(steps_of_tree(nodes, width, height), width, height, threads)
     out = np.empty((height, width, 4), np.uint8)
     for first in range(0, height, _ROWS_AT_A_TIME):
         rows = (first, min(height, first + _ROWS_AT_A_TIME))
@@ -75,6 +88,14 @@ def composite_tree(
         out[rows[0] : rows[1]] = (part.clamp(0, 1) * 255 + 0.5).to(torch.uint8).numpy()
     out[out[..., 3] == 0] = 0
     return out
+
+
+def _check(nodes: Sequence[Node], width: int, height: int) -> None:
+    for node in nodes:
+        owner = node if node.layer is None else node.layer
+        if owner.mask is not None and owner.mask.shape != (height, width):
+            raise ValueError(f"a mask has the canvas's size {width}x{height}; got {owner.mask.shape[::-1]}")
+        _check((*node.children, *node.clips), width, height)
 
 
 def composite_tree_reference(

@@ -43,6 +43,8 @@ class Linking:
     """Longest time between two sure boxes of one track; the frames between them are filled in."""
     extend_ms: float = 200.0
     """A track goes on this long before its first and after its last box, and never over a cut."""
+    reach_ms: float = 0.0
+    """And to the neighbouring frame that was searched and did not show it, if that is at most this far."""
     away_ms: float = 5000.0
     """Longest time that the camera may leave a face and find it again as the same one."""
     growth: float = 0.0
@@ -129,7 +131,7 @@ def link(
     tracks = _join(tracks, frames, times, shot_of, how, stage, size)
     ends = [*(starts[1:] - 1).tolist(), len(times) - 1]
     closed = [
-        _closed(track, times, int(starts[shot]), int(ends[shot]), how, stage)
+        _closed(track, times, frames, int(starts[shot]), int(ends[shot]), how, stage)
         for track in tracks
         for shot in (shot_of[track.frames[0]],)
     ]
@@ -288,7 +290,15 @@ def _ahead(seen: Floats, boxes: Floats, at: float) -> Floats:
     return moved
 
 
-def _closed(track: _Open, times: Floats, shot_first: int, shot_last: int, how: Linking, stage: Stage) -> Track:
+def _closed(
+    track: _Open,
+    times: Floats,
+    searched: Sequence[int],
+    shot_first: int,
+    shot_last: int,
+    how: Linking,
+    stage: Stage,
+) -> Track:
     """Fill the holes, go on a little before the first sight and after the last, and leave the stage."""
     seen = np.asarray(track.frames)
     boxes = _smooth(times[seen], np.stack(track.boxes))
@@ -297,6 +307,11 @@ def _closed(track: _Open, times: Floats, shot_first: int, shot_last: int, how: L
         first -= 1
     while last < shot_last and times[last + 1] - times[seen[-1]] <= how.extend_ms:
         last += 1
+    before, after = bisect_left(searched, seen[0]) - 1, bisect_right(searched, seen[-1])
+    if before >= 0 and times[seen[0]] - times[searched[before]] <= how.reach_ms:
+        first = min(first, max(shot_first, searched[before] + 1))
+    if after < len(searched) and times[searched[after]] - times[seen[-1]] <= how.reach_ms:
+        last = max(last, min(shot_last, searched[after] - 1))
     numbers = np.arange(first, last + 1)
     now = times[numbers]
     filled = _between(now, times[seen], boxes)

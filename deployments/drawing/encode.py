@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageCms
 
+from deployments.drawing import nvjpeg
 from kernels.png import encode_png
 
 COLOR_PROFILE = "sRGB IEC61966-2.1"
@@ -47,9 +48,10 @@ def encode(
     dpi: int,
     background: tuple[int, int, int],
     threads: int = 1,
+    encoder: str | None = None,
 ) -> bytes:
     """uint8 [h, w, 4] straight RGBA as a file. `background` is what JPEG, which has no alpha, is laid on; `threads` are
-    PNG's, whose bytes do not depend on them."""
+    PNG's, whose bytes do not depend on them; `encoder` is another than JPEG's own, see drawing/nvjpeg.py."""
     file = io.BytesIO()
     profile = srgb_profile()
     if format == "PNG":
@@ -58,6 +60,9 @@ def encode(
         Image.fromarray(pixels).save(file, "WEBP", quality=quality, method=2, icc_profile=profile)
     elif format == "JPEG":
         assert quality is not None
+        if encoder:
+            opaque = flattened(pixels, background)
+            return nvjpeg.encode_jpeg(opaque, quality=quality, dpi=dpi, profile=profile)
         chroma = 0 if quality >= FULL_CHROMA_FROM else 2
         image = Image.fromarray(flattened(pixels, background))
         image.save(file, "JPEG", quality=quality, subsampling=chroma, icc_profile=profile, dpi=(dpi, dpi))

@@ -7,6 +7,7 @@ import time
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -55,7 +56,7 @@ class Exchanges:
         began = time.monotonic()
         with ExitStack() as held:
             head = scope["method"] == "HEAD"
-            seen = Exchange(request_id(Request(scope).headers), held, head)
+            seen = Exchange(request_id(Headers(scope=scope)), held, head)
             scope = {**scope, KEY: seen} | ({"method": "GET"} if head else {})  # HEAD is GET without its body
 
             async def observed(message: Message) -> None:

@@ -8,13 +8,14 @@ from typing import Literal
 from pydantic import Field
 
 from deployments.answer import JSON, Answer, Cost
-from deployments.body import read_json
+from deployments.body import as_json, read_bytes
 from deployments.errors import InvalidRequest
 from deployments.jobs import job
 from deployments.jobs.events import last_seen, stream
 from deployments.jobs.runs import Joined
 from deployments.jobs.webhooks import HEADER as WEBHOOK
 from deployments.operation import Operation
+from deployments.planned import Asked
 from deployments.route import Call, Reply, Route
 
 DEFAULT_LISTED, MOST_LISTED = 20, 100
@@ -44,18 +45,27 @@ class Jobs(Answer):
 
 async def respond(call: Call, operation: Operation) -> Reply:
     """Run an operation: its answer, or 202 and its job where the caller prefers not to wait for a long one."""
-    body = await read_json(call)
+    sent = await read_bytes(call)
     webhook = call.request.headers.get(WEBHOOK)
     if not (operation.long and prefers_async(call.request.headers.get("prefer", ""))):
         if webhook:
+            as_json(call, sent)
             raise InvalidRequest(f"{WEBHOOK} goes with Prefer: respond-async on a long request", field=WEBHOOK)
-        return Reply(await call.runner.run(operation.name, body, call.context))
+        return Reply(await run(call, operation, sent))
+    body = as_json(call, sent)
     begun = await call.runner.begin(operation.name, body, call.context, webhook)
     applied = {"Preference-Applied": "respond-async"}
     if not isinstance(begun, Joined):
         return Reply(begun, headers=applied)
     shown = job.shown(begun.document)
     return Reply(shown, 202, headers=applied | {"Location": f"/jobs/{shown['id']}"})
+
+
+async def run(call: Call, operation: Operation, sent: bytes) -> JSON:
+    """The operation's answer to a body."""
+    asked = Asked(operation.name, call.context.scope, call.context.user_id, sent)
+    plan = await call.runner.again(asked)
+    return await call.runner.run(operation.name, plan or as_json(call, sent), call.context, asked)
 
 
 def prefers_async(header: str) -> bool:
@@ -113,4 +123,4 @@ ROUTES = (
     Route("DELETE", "/jobs/{id}", leave_job, "Wait no longer; the last to leave cancels", params=_JOB, answer=Job),
 )
 
-__all__ = ["ROUTES", "prefers_async", "respond"]
+__all__ = ["ROUTES", "prefers_async", "respond", "run"]

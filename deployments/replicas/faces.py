@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from configs.models import Models
 from configs.settings import Settings
 from deployments.replicas.host import load
+from deployments.replicas.threads import give_way
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +21,7 @@ class FacesHost:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._models = Models(settings)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="faces")  # a detector is not reentrant
+        self._thread = ThreadPoolExecutor(1, "faces", give_way)  # a detector is not reentrant
         self._detectors: dict[str, object] = {}
 
     async def detect(self, detector: str, frames: np.ndarray) -> list[np.ndarray]:

@@ -25,6 +25,7 @@ from deployments.operation import JSON, Operation, Output, Plan, Report, Tools, 
 from deployments.replicas.kept import Kept, commit
 from deployments.replicas.pacing import Detect, Pace
 from deployments.replicas.progress import Progress
+from deployments.replicas.threads import give_way
 from deployments.replicas.turns import MOST_PAUSED, Place, Turns
 
 MISSING_S = 60.0
@@ -56,13 +57,16 @@ class Host:
         self._detect = detect
         self._models = Models(settings)
         self._missing: dict[str, tuple[float, WeightsMissing]] = {}
-        # a work and the blocking parts that an async work sends beside it, and as much of those that are paused
-        self._threads = ThreadPoolExecutor(max_workers=2 * (slots + MOST_PAUSED), thread_name_prefix="work")
+        # a work or the blocking parts that an async work sends beside it, and as much of those that are paused
+        self._works = ThreadPoolExecutor(2 * (slots + MOST_PAUSED), "work", give_way)
+        # what is short has threads of its own, so that the works' stay few: the first work in each pays for a team of
+        # OpenMP's, which took as long as a 1080p render
+        self._threads = ThreadPoolExecutor(2 * (slots + MOST_PAUSED), "short")
         self._turns = Turns(slots)
 
     def warm(self, function: str) -> None:
         """Compile ahead of the first request, with the caller waiting."""
-        load(function)(self._settings)
+        self._works.submit(load(function), self._settings).result()
 
     async def ready(self) -> bool:
         """Whether works can be taken; see Runner.ready."""
@@ -111,15 +115,15 @@ class Host:
     async def _execute(self, plan: Plan, report: Report | None, place: Place | None) -> Done:
         operation = self._operations[plan.operation]
         plan = await self.settle(plan)
-        found = await self._thread(self._registry.find, plan.scope, plan.kind, plan.cache_key)
-        if found:
-            return Done(found, False, plan.warnings)
+        scratch = await self._thread(self._found_or_scratch, plan)
+        if isinstance(scratch, Record):
+            return Done(scratch, False, plan.warnings)
         stop = threading.Event()
         progress = Progress(self._registry, plan, operation.unit, report)
-        scratch = await self._thread(self._make_scratch)
 
         async def do() -> Record:
-            await self._thread(progress.begin)
+            if report:
+                await self._thread(progress.begin)
             output = await self._work(operation, plan, scratch, Pace(place, stop, progress, self._detect))
             return await self._thread(commit, self._registry, plan, output)
 
@@ -160,7 +164,7 @@ class Host:
             stop=pace.stop,
             progress=pace.progress,
             detect=pace.detect,
-            thread=self._thread,
+            thread=self._heavy,
             side_id=lambda kind, name: self._registry.side_id(plan.scope, plan.kind, plan.cache_key, kind, name),
             weights=self._weights,
             settings=self._settings,
@@ -169,7 +173,7 @@ class Host:
         inputs = StoredInputs(self._registry, plan, scratch)
         if inspect.iscoroutinefunction(work):
             return await work(plan, inputs, tools)
-        return await self._thread(work, plan, inputs, tools)
+        return await self._heavy(work, plan, inputs, tools)
 
     def _commit_report(self, plan: Plan, report: Draft) -> Record:
         return self._registry.commit(
@@ -179,6 +183,10 @@ class Host:
             inputs=[asdict(item) for item in plan.inputs],
             parent_asset_id=plan.parent_asset_id,
         )
+
+    def _found_or_scratch(self, plan: Plan) -> Record | Path:
+        """What was made before, else a folder to make it in."""
+        return self._registry.find(plan.scope, plan.kind, plan.cache_key) or self._make_scratch()
 
     def _make_scratch(self) -> Path:
         """Under MATTEBOX_HOME, so that a large result can be hard-linked into a store on the same file system."""
@@ -197,6 +205,9 @@ class Host:
         except WeightsMissing as error:
             self._missing[name] = (time.monotonic(), error)
             raise
+
+    async def _heavy(self, function: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._works, function, *args)
 
     async def _thread(self, function: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)

@@ -1,8 +1,9 @@
 """`make bench`: every topic's rows on the screen, in MATTEBOX_HOME/bench.json and, by `--docs`, in docs/performance.md.
 
 A topic is a module of this package with `run(home) -> list[Row]`; `python -m tests.bench TOPIC…` runs those named, and
-leaves what was measured of the others before. The page gets a table wherever it has a pair of comments
-`<!-- bench TOPIC -->` and `<!-- end -->`; `python -m tests.bench --docs --show` writes it from the last results alone.
+leaves what was measured of the others before, as it does with a topic that cannot be run on this machine. The page gets
+a table wherever it has a pair of comments `<!-- bench TOPIC -->` and `<!-- end -->`; `python -m tests.bench --docs
+--show` writes it from the last results alone.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 from tests import bench
-from tests.bench.measure import Row, shown
+from tests.bench.measure import NotRun, Row, shown
 
 JSON = dict[str, Any]
-NO_TOPICS = ("__main__", "measure", "crowd")
-"""`crowd` asks for a folder of test material and is run by itself."""
+NO_TOPICS = ("__main__", "bare", "measure", "crowd")
+"""`bare` is a part of `http`; `crowd` asks for a folder of test material and is run by itself."""
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 HEADINGS = ("what", "figure", "goal", "against, and their figure over ours")
 BLOCK = re.compile(r"(<!-- bench (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -89,7 +90,11 @@ def main(arguments: list[str]) -> None:
     results: JSON = json.loads(file.read_text()).get("topics", {}) if file.exists() else {}
     named = [argument for argument in arguments if not argument.startswith("--")]
     for topic in [] if "--show" in arguments else topics(named):
-        results[topic] = measured(topic, home)
+        try:
+            results[topic] = measured(topic, home)
+        except NotRun as reason:
+            console.print(f"{topic}: not run: {reason}")
+            continue
         console.print(as_table(topic, results[topic]))
         file.write_text(json.dumps({"topics": results}, indent=2))
     if "--docs" in arguments:

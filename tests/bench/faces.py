@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from tests.bench.measure import Row, optional
 
 JSON = dict[str, Any]
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "video_clips" / "face_clip.mp4"
+BATCH = 16
 PROOFS = ("off", "sampled", "full")
 ROUNDS = 3
 SAME = 0.3
@@ -117,13 +119,21 @@ def residual(clip: Path, made: Path, settings: Settings) -> dict[str, int]:
     for name in SEARCHERS:
         detector = make_detector(name, models.path, settings)
         left[name] = 0
-        for before, after in zip(_frames(clip), _frames(made), strict=False):
-            hits = _sure(detector(after[None])[0])
-            if len(hits):
-                scale = np.array([before.shape[1] / after.shape[1], before.shape[0] / after.shape[0]] * 2)
-                there = _sure(detector(before[None])[0])
-                left[name] += int((iou(hits * scale, there).max(axis=1) >= SAME).sum()) if len(there) else 0
+        for pairs in _batches(zip(_frames(clip), _frames(made), strict=True)):
+            before, after = (np.stack(frames) for frames in zip(*pairs, strict=True))
+            found = [_sure(faces) for faces in detector(after)]
+            hit = [n for n, boxes in enumerate(found) if len(boxes)]
+            scale = np.array([before.shape[2] / after.shape[2], before.shape[1] / after.shape[1]] * 2)
+            for n, faces in zip(hit, detector(before[hit]) if hit else [], strict=True):
+                there = _sure(faces)
+                if len(there):
+                    left[name] += int((iou(found[n] * scale, there).max(axis=1) >= SAME).sum())
     return left
+
+
+def _batches(pairs: Iterator[tuple[np.ndarray, np.ndarray]]) -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
+    while batch := list(islice(pairs, BATCH)):
+        yield batch
 
 
 def kept(clip: Path, made: Path, settings: Settings) -> tuple[float, float]:

@@ -1,4 +1,5 @@
-"""Found and computed renders over HTTP beside an empty handler, on Serve's own proxy and on HAProxy, and composing with
+"""Found and computed renders over HTTP, on Serve's own proxy and on HAProxy; beside them an empty handler of ours, one
+that is all of a Serve application, one on uvicorn alone, which tells how much the client can ask, and composing with
 encoding alone."""
 
 from __future__ import annotations
@@ -7,23 +8,29 @@ import asyncio
 import json
 import os
 import re
+import socket
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from configs.settings import Settings
 from deployments.engines.image_core import work
+from tests.bench.bare import PATH
 from tests.bench.encode import SIZE
 from tests.bench.measure import Row
-from tests.serve.conftest import Service, serving
+from tests.serve.conftest import serving
 from tests.unit.image_bench import Bench
 
 JSON = dict[str, Any]
 Ask = Callable[[bytes], Awaitable[None]]
-FOUND, COMPUTED, CONNECTIONS = 1000, 20, 8
+FOUND, COMPUTED, CONNECTIONS, ROUNDS = 400, 20, 8, 3
+READY_S = 30
 PROXIES: Mapping[str, Mapping[tuple[str, str], dict[str, float]]] = {
     "default": {},
     "haproxy": {
@@ -72,9 +79,31 @@ def spelled(method: str, path: str, body: JSON | None) -> bytes:
     return "\r\n".join([*lines, *(f"{name}: {value}" for name, value in HEADERS.items()), "", ""]).encode() + text
 
 
-async def connect(service: Service) -> Ask:
+QUESTIONS = {
+    "bare Serve handler": spelled("GET", PATH, None),
+    "empty": spelled("GET", "/healthz", None),
+    "found": spelled("POST", "/image/render", composition(0)),
+}
+"""In turn within one run; a round of one is followed by one of the next."""
+
+
+@contextmanager
+def bare(kind: str, where: str, environment: Mapping[str, str]) -> Iterator[None]:
+    """A handler that does nothing (tests/bench/bare.py)."""
+    command = [sys.executable, "-m", "tests.bench.bare", kind, where]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, env=dict(environment), **pipes)
+    assert process.stdout
+    if process.stdout.readline() != b"ready\n":
+        raise RuntimeError(f"the bare handler on {kind} did not start")
+    yield
+    process.terminate()
+    process.wait(60)
+
+
+async def connect(port: int) -> Ask:
     """Sends requests one after another over one connection; bare streams, since the client shares the machine."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(service.url.rpartition(":")[2]))
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
 
     async def ask(sent: bytes) -> None:
         writer.write(sent)
@@ -87,8 +116,8 @@ async def connect(service: Service) -> Ask:
     return ask
 
 
-async def one_connection(service: Service, requests: list[bytes]) -> JSON:
-    ask = await connect(service)
+async def one_connection(port: int, requests: list[bytes]) -> JSON:
+    ask = await connect(port)
     took = []
     for sent in requests:
         began = time.perf_counter()
@@ -97,7 +126,7 @@ async def one_connection(service: Service, requests: list[bytes]) -> JSON:
     return quantiles(took)
 
 
-async def per_second(service: Service, sent: bytes) -> float:
+async def per_second(port: int, sent: bytes) -> float:
     """Requests answered in a second on CONNECTIONS connections."""
     each = FOUND // CONNECTIONS
 
@@ -105,40 +134,81 @@ async def per_second(service: Service, sent: bytes) -> float:
         for _ in range(each):
             await ask(sent)
 
-    asks = [await connect(service) for _ in range(CONNECTIONS)]
+    asks = [await connect(port) for _ in range(CONNECTIONS)]
     began = time.perf_counter()
     await asyncio.gather(*(several(ask) for ask in asks))
     return each * CONNECTIONS / (time.perf_counter() - began)
 
 
-async def measured(service: Service) -> JSON:
-    empty = spelled("GET", "/healthz", None)
-    found = spelled("POST", "/image/render", composition(0))
-    await one_connection(service, [found, empty] * 50)  # from now on it is found, and every connection is warm
+async def answered(port: int, questions: Iterable[bytes]) -> None:
+    """Return once all are answered: a new application is not known to the proxy at once."""
+    until = time.monotonic() + READY_S
+    while True:
+        try:
+            await one_connection(port, [*questions, *questions])
+            return
+        except (OSError, RuntimeError):
+            if time.monotonic() > until:
+                raise
+            await asyncio.sleep(0.2)
+
+
+async def measured(port: int, questions: Mapping[str, bytes]) -> JSON:
+    """Each question alone and on all connections, ROUNDS times in turn: the least of each figure, the most a second."""
+    await answered(port, questions.values())
+    await one_connection(port, [*questions.values()] * 50)  # from now on it is found, and every connection is warm
     rows: JSON = {}
-    for name, sent in (("empty", empty), ("found", found)):
-        rows[name] = await one_connection(service, [sent] * FOUND)
-        rows[name]["per_second"] = max([await per_second(service, sent) for _ in range(3)])
+    for _ in range(ROUNDS):
+        for name, sent in questions.items():
+            figures = await one_connection(port, [sent] * FOUND)
+            figures["per_second"] = await per_second(port, sent)
+            rows.setdefault(name, []).append(figures)
+    best = {False: min, True: max}
+    return {
+        name: {key: best[key == "per_second"](row[key] for row in rounds) for key in rounds[0]}
+        for name, rounds in rows.items()
+    }
+
+
+async def computed(port: int) -> JSON:
     bodies = [composition(i + 1) for i in range(COMPUTED)]
-    rows["computed"] = await one_connection(service, [spelled("POST", "/image/render", b) for b in bodies])
-    return rows
+    return await one_connection(port, [spelled("POST", "/image/render", body) for body in bodies])
+
+
+def client_alone() -> JSON:
+    """What this client can ask of a server that does nothing, both on this machine's cores."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with bare("uvicorn", str(port), os.environ):
+        return asyncio.run(measured(port, {"bare uvicorn": spelled("GET", "/", None)}))
 
 
 def run(home: Path) -> list[Row]:
-    rows = []
+    rows = [
+        Row(f"{what}, {name.removesuffix('_ms')}", value, unit_of(name))
+        for what, values in client_alone().items()
+        for name, value in values.items()
+    ]
     for kind, goals in PROXIES.items():
         os.environ["HTTP_PROXY_KIND"] = kind
         with tempfile.TemporaryDirectory(prefix="mb-bench-") as folder:
             store = Path(folder) / "store"
             with serving(home, store.as_uri(), Path(folder) / "serve.log") as service:
-                figures = asyncio.run(measured(service))
+                port = int(service.url.rpartition(":")[2])
+                with bare("serve", service.ray_address, service.environment):
+                    figures = asyncio.run(measured(port, QUESTIONS))
+                figures["computed"] = asyncio.run(computed(port))
                 figures["kernel + encode"] = computing(home)
         figures["computed over kernel + encode"] = {
             "p50_ms": figures["computed"]["p50_ms"] - figures["kernel + encode"]["p50_ms"]
         }
         for what, values in figures.items():
             for name, value in values.items():
-                unit = "ms" if name.endswith("_ms") else "requests/s"
                 goal = goals.get((what, name), {})
-                rows.append(Row(f"{kind}: {what}, {name.removesuffix('_ms')}", value, unit, **goal))
+                rows.append(Row(f"{kind}: {what}, {name.removesuffix('_ms')}", value, unit_of(name), **goal))
     return rows
+
+
+def unit_of(name: str) -> str:
+    return "ms" if name.endswith("_ms") else "requests/s"

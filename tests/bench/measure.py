@@ -17,6 +17,10 @@ import numpy as np
 Call = Callable[[], object]
 
 
+class NotRun(Exception):
+    """A topic cannot be measured on this machine, and why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of the table: a figure of ours, and what it is held against."""

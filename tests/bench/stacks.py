@@ -1,4 +1,4 @@
-"""The compositor: the stack of eight, each mode alone, masks, growth, memory; against memcpy and other compositors."""
+"""The compositor: the stack of eight, modes, masks, groups, growth, memory; against memcpy and other compositors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def stack(modes: Sequence[str], size: tuple[int, int] = SIZE) -> list[Layer]:
 
 
 def ours(layers: list[Layer], size: tuple[int, int] = SIZE) -> Call:
-    nodes = [Node(layer) for layer in layers]
+    return _drawing([Node(layer) for layer in layers], size)
+
+
+def _drawing(nodes: Sequence[Node], size: tuple[int, int]) -> Call:
     return lambda: composite_tree(nodes, *size, threads=2)
 
 
@@ -116,6 +119,7 @@ def run(home: Path) -> list[Row]:
         Row("8 layers 1080p, 7 modes", took["ours"], against={"memcpy": floor} | others),
         Row("the same over memcpy", took["ours"] / floor, "×", at_most=2),
         *_modes(),
+        *_groups(),
         *_growth(),
     ]
     for name, least in (("pyvips", 15), ("Pillow", 30), ("skia-python", 35)):
@@ -140,6 +144,30 @@ def _modes() -> list[Row]:
         rows.append(Row(f"{mode} over normal", took[mode] / took["normal"], "×", at_most=goal))
     rows.append(Row("a mask, a layer", (took["masks"] - took["normal"]) / 7, at_most=0.3))
     rows.append(Row("an opaque layer on top of 7", took["top"], at_most=1))
+    return rows
+
+
+def _groups() -> list[Row]:
+    """Six layers, four of which are a group, against the same six without it."""
+    rows = []
+    for size in ((960, 540), SIZE):
+        layers = stack(("normal", "normal", "multiply", "screen", "overlay", "multiply"), size)
+        first, *middle, last = (Node(layer) for layer in layers)
+        groups = {
+            "an isolated group of 4": Node(None, tuple(middle), mode="multiply", opacity=0.8),
+            "4 passed through by 0.8": Node(None, tuple(middle), opacity=0.8),
+            "3 clipped to 1": replace(middle[0], clips=tuple(middle[1:])),
+        }
+        calls = {name: _drawing([first, node, last], size) for name, node in groups.items()}
+        took = interleaved(calls | {"flat": ours(layers, size)})
+        rows += [
+            Row(
+                f"{name} among 6 layers of {size[0]}×{size[1]}",
+                took[name],
+                against={"the same layers flat": took["flat"]},
+            )
+            for name in groups
+        ]
     return rows
 
 

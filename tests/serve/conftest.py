@@ -47,8 +47,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @contextmanager
-def serving(home: Path, store_url: str, log: Path) -> Iterator[Service]:
-    """An application over a store, ended with SIGTERM."""
+def serving(home: Path, store_url: str, log: Path, config: Path | None = None) -> Iterator[Service]:
+    """An application over a store, ended with SIGTERM; `config` instead of serve_config.yaml."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -59,11 +59,16 @@ def serving(home: Path, store_url: str, log: Path) -> Iterator[Service]:
         "HTTP_PORT": str(port),
         "RAY_AUTH_MODE": "token",
     }
+    other = ["--config", str(config)] if config else []
     subprocess.run([sys.executable, "-m", "deployments", "models"], cwd=ROOT, env=environment, check=True)
     (home / "serve.json").unlink(missing_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "deployments", "serve"], cwd=ROOT, env=environment, stdout=output, stderr=output
+            [sys.executable, "-m", "deployments", "serve", *other],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=output,
         )
     until = time.monotonic() + START_S
     while not (home / "serve.json").exists():

@@ -43,14 +43,14 @@ for opaque in (False, True):
 """
 IN_THE_INTERPRETER = """
 import torch
-from kernels import composite_triton
+from kernels import composite_cuda
 from kernels.composite import composite_reference
 from tests.unit import test_composite as cpu
 
-assert "negation" in composite_triton.BRANCHED
+assert "negation" in composite_cuda.BRANCHED
 stack = cpu.stack(5, ["normal", "negation", "normal", "negation"], opaque=False, masks=True, size=(70, 5))
 expected = cpu.rounded(composite_reference(stack, 70, 5, dtype=torch.float64))
-assert cpu.difference(composite_triton.composite(stack, 70, 5, "cpu"), expected).max() <= 1
+assert cpu.difference(composite_cuda.composite_batch([stack], 70, 5, "cpu")[0], expected).max() <= 1
 """
 
 

@@ -75,6 +75,8 @@ NOTICE = {
     "level": str,
     "message": str,
 }
+STEP = {"operation": str, "cache": str, "differs": (list, type(None)), "device": str}
+STEP |= {"seconds": (float, type(None)), "bytes": (int, type(None))}
 PLANNED = MADE | {"plan_preview": dict, "dependency_notices": [NOTICE]}
 JOB = {
     "id": str,
@@ -156,7 +158,7 @@ ANSWERS: dict[str, tuple[int, Any]] = {
             "report_artifact_id?": str,
         },
     ),
-    "post /video/render/dry-run": (200, PLANNED | {"steps": [{"operation": str, "cache": str}]}),
+    "post /video/render/dry-run": (200, PLANNED | {"steps": [STEP], "estimate?": {"seconds": float, "bytes": int}}),
     "post /video/projects": (201, {"id": str, "name": (str, type(None)), "sequence_ids": [str], "version": int}),
     "post /video/sequences": (201, SEQUENCE),
     "get /video/sequences/{id}": (200, SEQUENCE),

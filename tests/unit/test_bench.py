@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.bench import __main__ as bench
 from tests.bench.measure import Row
@@ -63,3 +67,25 @@ def test_results_go_into_the_page_and_leave_those_of_other_topics(
     assert "\nkept\n" in page.read_text()
     bench.main(["--show", "--docs"])
     assert page.read_text().count("| ours | 2 ms |") == 2
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_topic_that_cannot_be_run_here_says_so_and_leaves_what_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = json.dumps({"topics": {"cuda": {"rows": []}}})
+    (tmp_path / "bench.json").write_text(before)
+    monkeypatch.setenv("MATTEBOX_HOME", str(tmp_path))
+    bench.main(["cuda"])
+    assert capsys.readouterr().out == "cuda: not run: no CUDA device\n"
+    assert (tmp_path / "bench.json").read_text() == before
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton comes with the extra `cuda`")
+def test_every_step_of_the_bench_of_cuda_can_be_rehearsed_without_a_device() -> None:
+    command = [sys.executable, "-W", "ignore", "-m", "tests.bench.cuda"]
+    done = subprocess.run(command, cwd=bench.PAGE.parents[1], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    for step in ("pixels off", "a copy moves", "seven modes", "one launch", "uploaded, drawn", "blur", "JPEG"):
+        assert step in done.stdout

@@ -21,7 +21,7 @@ from numba.core import event
 from kernels.composite_loops import loops_of
 
 with event.install_recorder("numba:run_pass") as passes:
-    loops_of("multiply", masked=True)
+    loops_of("multiply", buffered=True)
 print(len(passes.buffer))
 """
 A_COMPOSITION = """

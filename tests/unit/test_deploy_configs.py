@@ -11,6 +11,7 @@ from ray.serve.schema import ServeDeploySchema
 
 from configs.settings import Settings, load
 from deployments.app import build
+from deployments.engines.video_regions.models import DETECTORS
 from deployments.launcher import read_args, read_deployments
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,6 +87,15 @@ def test_the_manifest_deploys_the_gpu_form() -> None:
     for row in application.deployments:
         wanted = row.ray_actor_options.model_dump()
         assert all(float(wanted[key] or 0) <= room[key] for key in room), row.name
+
+
+def test_who_asks_for_a_gpu_has_something_that_runs_on_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    settings, rows = load(read_args(CONFIGS[1])), read_deployments(CONFIGS[1])
+    assert {row["name"] for row in rows if row["ray_actor_options"].get("num_gpus")} == {"Imaging", "Faces", "Speech"}
+    assert DETECTORS[settings.video_region_backend].on_device
+    assert "cpu" not in (settings.device, settings.video_captions_device)
 
 
 GPU_NODE = {"num_cpus": "cpu", "num_gpus": "nvidia.com/gpu"}

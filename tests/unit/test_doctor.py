@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from configs.settings import Settings
 from deployments import doctor
 from deployments.doctor import Finding, examine, run
+from deployments.drawing import nvjpeg
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,3 +71,16 @@ def test_a_store_that_cannot_be_opened_ends_1(
     assert "-> set ARTIFACT_STORE_URL" in capsys.readouterr().out
     assert run(settings, fsck=False, as_json=True) == 1
     assert json.loads(capsys.readouterr().out)["findings"][0]["cure"]
+
+
+def test_what_a_gpu_is_used_for_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a card")
+    monkeypatch.setattr(nvjpeg, "coder", lambda: None)
+    asked = Settings(mattebox_home=tmp_path, jpeg_encoder="nvjpeg")
+    found = {line.what: line for line in doctor._gpu(asked)}
+    assert found["GPU"].said == "a card"
+    assert found["GPU compositor"].works == (importlib.util.find_spec("triton") is not None)
+    assert not found["GPU encoder nvjpeg"].works
+    assert "nvjpeg" in found["GPU encoder nvjpeg"].cure
+    assert "GPU encoder nvjpeg" not in {line.what for line in doctor._gpu(Settings(mattebox_home=tmp_path))}

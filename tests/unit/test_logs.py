@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import select
 from pathlib import Path
 
 import httpx
@@ -89,3 +91,41 @@ async def test_no_path_reaches_a_line_at_info_and_a_trace_does_at_debug(
     monkeypatch.undo()
     loud = "\n".join(await lines(tmp_path, capsys, monkeypatch, log_format=form, log_level="DEBUG"))
     assert str(tmp_path) in loud
+
+
+@pytest.mark.usefixtures("restored")
+def test_lines_go_to_a_file_that_others_write_to(tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+    file.write_text("another's\n")
+    configure(Settings(mattebox_home=tmp_path, log_file=str(file)))
+    logging.getLogger("deployments.jobs").info("told")
+    before, line = file.read_text().splitlines()
+    assert (before, json.loads(line)["message"]) == ("another's", "told")
+
+
+@pytest.mark.usefixtures("restored")
+def test_a_pipe_takes_whole_lines_and_stderr_what_it_does_not_take(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    configure(Settings(mattebox_home=tmp_path, log_file=str(tmp_path / "pipe")))
+    log = logging.getLogger("deployments.jobs")
+    log.info("")
+    empty = len(os.read(reader, 1 << 16))
+    log.info("x" * (select.PIPE_BUF - empty))
+    assert len(os.read(reader, 1 << 16)) == select.PIPE_BUF
+    assert capsys.readouterr().err == ""
+    log.info("x" * (select.PIPE_BUF - empty + 1))
+    assert len(capsys.readouterr().err) == select.PIPE_BUF + 1
+    os.close(reader)
+    log.info("nobody reads")
+    assert json.loads(capsys.readouterr().err)["message"] == "nobody reads"
+
+
+@pytest.mark.usefixtures("restored")
+def test_a_file_that_cannot_be_opened_is_told_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configure(Settings(mattebox_home=tmp_path, log_file=str(tmp_path / "none" / "lines")))
+    said = json.loads(capsys.readouterr().err)
+    assert (said["level"], "LOG_FILE" in said["message"]) == ("WARNING", True)
+    assert str(tmp_path) not in said["message"]

@@ -153,12 +153,18 @@ async def test_a_hit_without_a_counterpart_is_an_artefact(
 def test_the_searcher_did_not_make_the_summary() -> None:
     everything = lambda model: True  # noqa: E731
     assert choice(["yunet"], everything) == {
-        "detector": "centerface", "model": "centerface", "scale": 1, "independent": True
+        "detector": "centerface", "model": "centerface", "scale": 1, "coarse": 0.5, "independent": True
     }  # fmt: skip
     assert choice(["centerface"], everything)["model"] == "yunet"  # type: ignore[index]
     assert choice(["centerface", "yunet"], everything)["model"] == "blazeface_full"  # type: ignore[index]
     alone = choice(["yunet"], lambda model: model == "yunet")
-    assert alone == {"detector": "opencv_face_detector", "model": "yunet", "scale": 2, "independent": False}
+    assert alone == {
+        "detector": "opencv_face_detector",
+        "model": "yunet",
+        "scale": 2,
+        "coarse": None,
+        "independent": False,
+    }
     assert choice([], lambda model: False) is None
 
 
@@ -166,10 +172,21 @@ def test_what_a_sampled_proof_looks_at() -> None:
     notes = Notes(Path("none"), "bt601", Fraction(1, 25))
     notes.pts.extend(range(100))  # 4 s
     notes.cuts = [30]
-    notes.tracks = {(0, 1): [40, 51]}
-    wanted = {0, 14, 29, 30, 64, 99, 40, 45, 51} | {k * 500 * 25 // 1000 for k in range(8)}
+    notes.tracks = {(0, 1): [40, 51], (0, 2): [5, 29]}
+    beside = {39, 52, 4}  # 30 is in another shot
+    wanted = {0, 14, 29, 30, 64, 99, 40, 45, 51, 5, 17} | beside | {k * 500 * 25 // 1000 for k in range(8)}
     assert notes.searched("sampled") == sorted(wanted)
     assert notes.searched("full") == list(range(100))
+
+
+def test_a_coarse_look_is_enough_only_where_all_faces_known_are_large() -> None:
+    notes = Notes(Path("none"), "bt601", Fraction(1, 25))
+    notes.pts.extend(range(90))
+    notes.cuts = [30, 60]  # a large face, a small one, none
+    notes.tracks = {(0, 1): [0, 29], (0, 2): [30, 40], (0, 3): [30, 59]}
+    notes.small = {(0, 3)}
+    chosen = notes.searched("sampled")
+    assert notes.fine(chosen) == {14, *(n for n in chosen if n >= 30)}
 
 
 def test_anonymised_sequences_are_searched_by_default(
@@ -181,3 +198,42 @@ def test_anonymised_sequences_are_searched_by_default(
     assert shop.plan(timeline(speakers.id)).parameters["proof"] is None
     keys = {shop.plan(blurred | more).cache_key for more in ({}, {"proof": "full"}, {"allow_residual": True})}
     assert len(keys) == 3
+
+
+class Scripted:
+    """A detector that answers by the size it is shown: confidences of one face at the same place."""
+
+    def __init__(self, coarse: float, fine: float) -> None:
+        self.confidence, self.seen = {320: coarse, 640: fine}, {320: 0, 640: 0}
+
+    async def detect(self, detector: str, frames: np.ndarray) -> list[np.ndarray]:
+        width = frames.shape[2]
+        self.seen[width] += len(frames)
+        scale = width / 640
+        row = np.array([[200 * scale, 60 * scale, 200 * scale, 240 * scale, self.confidence[width], *[np.nan] * 10]])
+        return [row.astype(np.float32)] * len(frames)
+
+
+@pytest.mark.parametrize(
+    ("coarse", "fine", "looks", "faces"),
+    [(0.1, 0.0, 1, 0), (0.3, 0.1, None, 0), (0.3, 0.9, None, 1), (0.9, 0.9, 1, 1)],
+    ids=["nothing", "a doubt that is none", "a doubt that is a face", "a face"],
+)
+async def test_a_coarse_look_in_doubt_is_followed_by_a_fine_one(
+    shop: Shop,
+    speakers: Asset,
+    truth: list[list[list[float]]],
+    monkeypatch: pytest.MonkeyPatch,
+    coarse: float,
+    fine: float,
+    looks: int | None,
+    faces: int,
+) -> None:
+    """One large face in one second: fine looks at its middle, and at each frame in which the coarse one doubts."""
+    monkeypatch.setattr("deployments.engines.video_render.proof.REPAIRS", 0)
+    script = Scripted(coarse, fine)
+    request = part(timeline(speakers.id, face_blur(shop.summary(speakers, truth).id)), allow_residual=True)
+    answer = await runner(shop, script.detect).run("video_render", request, CONTEXT)
+    body = json.loads(shop.registry.read(SCOPE, shop.registry.artifact(SCOPE, answer["report_artifact_id"])))
+    assert body["fine_frames"] == (body["frames"] if looks is None else looks)
+    assert body["residual_faces"] == faces * body["frames"]

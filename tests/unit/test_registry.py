@@ -7,12 +7,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import obstore
 import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifacts import Draft, Record, Registry, Scope, Store, keys
+from artifacts import Draft, Record, Registry, Scope, Store, keys, store
 from artifacts.canonical import cache_key, canonical, is_id, make_id
 from artifacts.errors import InvalidMeta, InvalidScope, MissingScope, NotFound, PrefixViolation, VersionConflict
 from artifacts.registry import WINNER_WAIT_S
@@ -195,18 +196,38 @@ def test_a_winner_is_waited_for_within_a_bound_and_without_a_storm_of_looks(
 def test_a_winner_slower_than_the_wait_leaves_one_record(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("artifacts.registry.WINNER_WAIT_S", 0.1)
     second: list[Record] = []
-    publish = registry.publish
+    publish = registry._publish
 
-    def slow(record: Record) -> Record:
-        monkeypatch.setattr(registry, "publish", publish)
+    def slow(records: list[Record]) -> list[Record]:
+        monkeypatch.setattr(registry, "_publish", publish)
         second.append(registry.commit(ACME, cache_key=key(), main=mask(b"second, other bytes")))
-        return publish(record)
+        return publish(records)
 
-    monkeypatch.setattr(registry, "publish", slow)
+    monkeypatch.setattr(registry, "_publish", slow)
     first = registry.commit(ACME, cache_key=key(), main=mask(b"first"))
     assert first == second[0] == registry.artifact(ACME, first.id)
     assert registry.read(ACME, first) == b"first"
     assert first.sha256 == hashlib.sha256(b"first").hexdigest()
+
+
+def test_no_record_is_put_before_what_it_names_is_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stops between two puts must not leave a record whose bytes, links or sides are not there."""
+    registry = Registry(Store((tmp_path / "store").as_uri()))
+    happened: list[str] = []
+    put, flush = obstore.put, store._fsync
+    monkeypatch.setattr(obstore, "put", lambda *args, **said: (happened.append(args[1]), put(*args, **said))[1])
+    monkeypatch.setattr(store, "_fsync", lambda path: (happened.append(f"flushed {path.name}"), flush(path))[1])
+    side = Draft("side", "mask", "image/png", b"side", META, role="side")
+    inputs = [{"id": "asset_a2345672", "role": "x"}]
+    main = registry.commit(ACME, cache_key=key(), main=mask(), sides=[side], inputs=inputs)
+    (beside,) = (item["id"] for item in main.inputs if item["role"] == "side")
+    records = [happened.index(keys.record(ACME, id)) for id in (beside, main.id)]
+    flushed = [happened.index(f"flushed {id}.json") for id in (beside, main.id)]
+    assert records[0] < flushed[0] < records[1] < flushed[1]
+    for name in (f"{beside}.png", f"{main.id}.png", beside, "asset_a2345672", "regions", "mask"):
+        assert happened.index(f"flushed {name}") < records[0]
+    flushes = [item for item in happened if item.startswith("flushed")]
+    assert len(flushes) == len(set(flushes)) + 2  # the records' folder once for each of the two, and its own, dev
 
 
 def test_large_files_go_to_a_key_that_follows_from_their_content(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,28 @@ import pytest
 import torch
 
 from artifacts import Asset
+from deployments.engines.video_render.cut import cut
+from deployments.engines.video_render.film import Film, Stage
+from deployments.engines.video_render.frames import planes
 from deployments.errors import InvalidRequest
+from deployments.inputs import StoredInputs
 from deployments.operation import JSON
 from deployments.timeline import edits, sequences
 from deployments.timeline.models import SequenceRequest
 from deployments.timeline.requests import AutomationRequest
 from kernels.blend import MODES
-from tests.unit.test_video_render import SCOPE, Shop, clip, decoded, file, luma, png, shop, timeline
+from tests.unit.test_video_render import (
+    SCOPE,
+    Shop,
+    clip,
+    decoded,
+    file,
+    luma,
+    png,
+    shop,
+    timeline,
+    tools_for,
+)
 
 __all__ = ["shop"]
 SIZE = (64, 48)
@@ -234,3 +250,48 @@ def test_automation_that_cannot_be_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=said):
             AutomationRequest.model_validate({"target_id": "clip_aaaaaaaa", **row})
+
+
+# the nearest frame
+
+
+@pytest.mark.parametrize(("start", "first"), [(0, 0), (19, 0), (20, 1), (21, 1), (39, 1), (40, 1)])
+def test_a_clip_begins_at_the_nearest_frame(start: int, first: int, shop: Shop, greys: Asset) -> None:
+    """At 25 a second, over white: one that begins in the middle of a frame or later is first seen in the next one."""
+    white = {"asset_id": grey_of(shop, 255), "out_ms": 400}
+    moving = {"asset_id": greys.id, "out_ms": 400, "start_ms_on_timeline": start}
+    found = luma(file(shop.render(tracks(("video", [white]), ("video", [moving])))), 48)
+    dark = [n for n, value in enumerate(found) if value < 128]
+    assert dark == list(range(first, first + 10))
+    assert np.array(found)[dark] == pytest.approx([30 + n for n in range(10)], abs=1.5)
+
+
+@pytest.mark.parametrize(("lasts", "count"), [(1, 1), (59, 1), (60, 2), (61, 2), (379, 9), (381, 10)])
+def test_a_file_has_the_frames_whose_middle_it_holds(lasts: int, count: int, shop: Shop, greys: Asset) -> None:
+    """At 25 a second and double speed; none of them is black."""
+    output = shop.render(timeline(greys.id, out_ms=2 * lasts, speed=2.0))
+    assert output.meta["frames"] == count
+    assert min(luma(file(output), 48)) > 25
+
+
+def test_no_frame_is_lost_between_segments_of_a_rate_that_does_not_divide_them(shop: Shop, greys: Asset) -> None:
+    """At 30000/1001 a second the grid of 4 s lies within frames: a clip that begins just behind a border is seen in
+    the segment before it where that one's last frame is the nearest."""
+    for border in (3990, 4000, 4004, 4011, 4030):
+        clips = [
+            {"asset_id": grey_of(shop, 255), "out_ms": border},
+            {"asset_id": grey_of(shop, 0), "out_ms": 4600 - border, "start_ms_on_timeline": border},
+        ]
+        plan = shop.plan(tracks(("video", clips)) | {"proof": "off"})
+        plan.parameters["picture"] |= {"rate": [30000, 1001], "canvas": [64, 48]}
+        rate = Fraction(30000, 1001)
+        inputs = StoredInputs(shop.registry, plan, shop.folder)
+        seen: list[float] = []
+        for segment in cut(plan, inputs):
+            scratch = shop.folder / f"border{border}.{segment.parameters['index']}"
+            scratch.mkdir()
+            pictures = Film(segment, Stage.of(inputs, tools_for(shop, scratch))).pictures()
+            seen += [float(planes(picture.frame())[0].mean()) for picture in pictures]
+        assert len(seen) == round(Fraction(4600, 1000) * rate)
+        bright = [(n + Fraction(1, 2)) / rate * 1000 <= border for n in range(len(seen))]
+        assert [value > 128 for value in seen] == bright

@@ -37,6 +37,7 @@ def test_the_environment_wins_over_args_and_args_over_the_default(monkeypatch: p
     [
         ({"mattebox_home": Path("var")}, "write an absolute one, for example MATTEBOX_HOME=/"),
         ({"api_keys_file": "keys.json"}, "write an absolute one, for example API_KEYS_FILE=/"),
+        ({"log_file": "lines"}, "write an absolute one, for example LOG_FILE=/"),
         ({"http_port": 65_536}, "HTTP_PORT=65536"),
         ({"threads": 0}, "THREADS=0"),
         ({"video_render_parallel": 0}, "VIDEO_RENDER_PARALLEL=0"),

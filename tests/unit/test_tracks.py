@@ -73,6 +73,19 @@ def test_between_two_searches_a_box_follows_the_camera() -> None:
     assert iou(still.boxes, boxes).diagonal().min() < 0.7  # without the motion it does not
 
 
+def test_a_track_reaches_to_the_frames_that_were_searched_before_and_after_it() -> None:
+    box = [100.0, 100, 40, 40, 0.9]
+    frames = [0, 12, 24, 36]
+    found = [np.array([box] if n in (12, 24) else []).reshape(-1, 5) for n in frames]
+    ends = {}
+    for reach in (0.0, 479.0, 480.0):
+        (track,) = link(found, frames, np.arange(40) * 40.0, how=Linking(reach_ms=reach))
+        ends[reach] = track.first, track.last
+    assert ends == {0.0: (7, 29), 479.0: (7, 29), 480.0: (1, 35)}
+    (track,) = link(found, frames, np.arange(40) * 40.0, cuts=[10, 30], how=Linking(reach_ms=480))
+    assert (track.first, track.last) == (10, 29)
+
+
 def test_a_face_that_was_doubted_before_it_was_sure_is_carried_back() -> None:
     box = [100.0, 100, 40, 40]
     found = [np.array([[*box, 0.35 if n < 12 else 0.9]]) for n in range(24)]

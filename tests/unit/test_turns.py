@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -15,7 +16,18 @@ from deployments.replicas.pacing import Pace
 from deployments.replicas.turns import Place, Turns
 
 
-async def test_tenants_take_turns_and_a_tenants_own_keep_their_order() -> None:
+class Clock:
+    """Stands for `time` in turns.py."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+async def test_tenants_take_turns_and_a_tenants_own_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "time", Clock())
     turns, order = Turns(1), []
 
     async def work(tenant: str, number: int) -> None:
@@ -25,7 +37,7 @@ async def test_tenants_take_turns_and_a_tenants_own_keep_their_order() -> None:
 
     wanted = [("a", number) for number in range(5)] + [("b", 0), ("b", 1), ("c", 0)]
     await asyncio.gather(*(work(*row) for row in wanted))
-    assert order == ["a0", "a1", "b0", "c0", "a2", "b1", "a3", "a4"]
+    assert order == ["a0", "b0", "c0", "b1", "a1", "a2", "a3", "a4"], "who comes anew goes before who had a turn"
 
 
 async def test_no_more_than_the_places_at_a_time_and_all_means_alone() -> None:
@@ -58,6 +70,19 @@ async def test_a_waiter_that_leaves_keeps_no_place() -> None:
     waiting[1].cancel()  # its turn may just have come
     assert await asyncio.wait_for(waiting[2], 1) == "done"
     async with asyncio.timeout(1), turns.all("b"):
+        pass
+    async with turns.one("a"):  # who left from among others' waiters is not asked for any more
+        gone = asyncio.create_task(work())
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.wait([gone])
+        other = asyncio.create_task(enter(turns, "b"))
+        await asyncio.sleep(0)
+    await asyncio.wait_for(other, 1)
+
+
+async def enter(turns: Turns, tenant: str) -> None:
+    async with turns.one(tenant):
         pass
 
 
@@ -109,6 +134,64 @@ class Frames:
                 self.seen.append(tenant)
                 pace.progress(number, frames)
                 await asyncio.gather(pace.detect("d", None), pace.detect("d", None))  # type: ignore[arg-type]
+
+
+class Workers:
+    """Works on one place whose frames take so many seconds each of a clock of their own, noted as they are done."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock, self.turns, self.had = Clock(), Turns(1), Counter[str]()
+        self.ended: dict[str, float] = {}
+        monkeypatch.setattr(places, "time", self.clock)
+
+    async def work(self, tenant: str, frames: int, frame_s: float) -> None:
+        async with self.turns.one(tenant) as place:
+            for _ in range(frames):
+                self.clock.now += frame_s
+                self.had[tenant] += round(1000 * frame_s)
+                assert place
+                await place.pass_on()
+                await asyncio.sleep(0)
+        self.ended[tenant] = self.clock.now
+
+
+async def test_shares_are_equal_whatever_a_frame_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames of 40 ms beside batches of 2 s, which overstep every slice: what these had too much is made up for."""
+    workers = Workers(monkeypatch)
+    fine = asyncio.create_task(workers.work("t_fine", 10_000, 0.04))
+    await asyncio.sleep(0)
+    coarse = asyncio.create_task(workers.work("t_coarse", 50, 2.0))
+    await coarse
+    assert workers.had["t_coarse"] == 100_000
+    assert workers.had["t_fine"] == pytest.approx(100_000, abs=1000 * (places.HEAD_START_S + places.SLICE_S + 2))
+    fine.cancel()
+
+
+async def test_a_short_work_goes_before_a_long_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five seconds of another tenant's are done at once beside a work of minutes; of ten, the rest takes turns; and
+    what two works of a tenant have after each other is counted together."""
+    workers = Workers(monkeypatch)
+    long = asyncio.create_task(workers.work("t_long", 7500, 0.04))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    for tenant, works, most in (("t_one", [5.0], 5.1), ("t_ten", [10.0], 15.6), ("t_two", [5.0, 5.0], 15.6)):
+        began = workers.clock.now
+        for seconds in works:
+            await workers.work(tenant, round(seconds / 0.04), 0.04)
+        assert workers.ended[tenant] - began <= most, tenant
+    long.cancel()
+
+
+async def test_many_newcomers_go_before_a_long_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None gains by coming later: their head starts are from the long one's share, not from each other's."""
+    workers = Workers(monkeypatch)
+    long = asyncio.create_task(workers.work("t_long", 7500, 0.04))
+    await asyncio.sleep(0)
+    began = workers.clock.now
+    await asyncio.gather(*(workers.work(f"t_{n}", 25, 0.04) for n in range(8)))
+    assert max(workers.ended.values()) - min(workers.ended.values()) <= 8 * places.SLICE_S
+    assert workers.clock.now - began <= 8 * 1.04
+    long.cancel()
 
 
 @pytest.mark.parametrize("way", ["in_a_thread", "on_the_loop"])

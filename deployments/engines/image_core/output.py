@@ -13,7 +13,8 @@ EXTENSIONS = {"PNG": "png", "WEBP": "webp", "JPEG": "jpg", "TIFF": "tif", "AVIF"
 
 
 def output_of(request: ImageRenderRequest, found: Found, settings: Settings) -> JSON:
-    """The preset with the request's overrides, and where the composition lies in the output."""
+    """The preset with the request's overrides, where the composition lies in the output, and the encoder where it is
+    another than the format's own."""
     try:
         preset = preset_table.preset(request.preset_id)
     except preset_table.UnknownPreset as error:
@@ -38,7 +39,8 @@ def output_of(request: ImageRenderRequest, found: Found, settings: Settings) -> 
             f"{format} holds at most {largest} pixels a side, and this is {layout.width}x{layout.height}; take PNG",
             field="format" if request.format else "preset_id",
         )
-    return {
+    encoder = {"encoder": settings.jpeg_encoder} if format == "JPEG" and settings.jpeg_encoder != "pillow" else {}
+    return encoder | {
         "preset_id": request.preset_id,
         "format": format,
         "quality": None if format in ("PNG", "TIFF") else quality,

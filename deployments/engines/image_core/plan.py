@@ -54,7 +54,6 @@ def plan_preview(request: ImagePreviewRequest, context: Context, registry: Regis
 def _drawing(name: str, composition: Composition, output: JSON, parent: str | None, found: Found) -> Plan:
     body = resolved(composition, found)
     composition_hash = digest(_by_content(body, found.sha256))
-    pipeline = {"composition": composition_hash, "output": output, "backend_version": RENDER_VERSION}
     return Plan(
         operation=name,
         scope=found.context.scope,
@@ -62,7 +61,7 @@ def _drawing(name: str, composition: Composition, output: JSON, parent: str | No
         parameters={
             "composition": body,
             "composition_hash": composition_hash,
-            "pipeline_hash": digest(pipeline),
+            "pipeline_hash": pipeline_hash(composition_hash, output),
             "output": output,
         },
         backend=BACKEND,
@@ -71,6 +70,11 @@ def _drawing(name: str, composition: Composition, output: JSON, parent: str | No
         parent_asset_id=_parent(parent, found),
         warnings=tuple(found.warnings),
     )
+
+
+def pipeline_hash(composition_hash: str, output: JSON) -> str:
+    """Of everything that decides a render's bytes."""
+    return digest({"composition": composition_hash, "output": output, "backend_version": RENDER_VERSION})
 
 
 def plan_mask(request: ImageMasksRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
@@ -143,7 +147,9 @@ OPERATIONS = (
         request=ImageRenderRequest,
         plan=plan_render,
         work="deployments.engines.image_core.work:render",
+        settle="deployments.engines.image_core.work:settle",
         deployment="Imaging",
+        repeats=True,
         answer=answer_render,
         path="/image/render",
         example={
@@ -165,6 +171,7 @@ OPERATIONS = (
         plan=plan_mask,
         work="deployments.engines.image_core.work:mask",
         deployment="Imaging",
+        repeats=True,
         answer=answer_mask,
         path="/image/masks",
         example={"width": 640, "height": 360, "selection": _POLYGON},
@@ -175,6 +182,7 @@ OPERATIONS = (
         plan=plan_preview,
         work="deployments.engines.image_core.work:render",
         deployment="Imaging",
+        repeats=True,
         answer=answer_render,
         content=True,
         path="/image/preview",
@@ -186,6 +194,7 @@ __all__ = [
     "OPERATIONS",
     "answer_mask",
     "answer_render",
+    "pipeline_hash",
     "plan_mask",
     "plan_preview",
     "plan_render",

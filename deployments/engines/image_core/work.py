@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from artifacts.canonical import canonical
 from configs.settings import Settings
+from deployments.drawing import nvjpeg
 from deployments.drawing.encode import COLOR_PROFILE, MEDIA_TYPES, encode, encode_mask
+from deployments.engines.image_core.painting import Painted, Painter, painter
+from deployments.engines.image_core.painting import warm as warm_painter
 from deployments.engines.image_core.place import Box, Frame, place_color
+from deployments.engines.image_core.plan import pipeline_hash
 from deployments.engines.image_core.selections import coverage
 from deployments.engines.image_core.sources import Pictures, rgba
 from deployments.engines.image_core.stack import Stack
-from deployments.operation import Inputs, Output, Plan, Side, Tools
-from kernels import blur, brush, composite, composite_tree, png, resample
+from deployments.operation import Inputs, Output, Plan, Side, Tools, Warning
+from kernels import blur, brush, composite, png, resample
 from kernels import mask as mask_kernels
 from kernels.compiled import alone
 from kernels.composite_tree import Node
@@ -23,18 +28,20 @@ JSON = dict[str, Any]
 WHITE = (255, 255, 255)
 
 
-def render(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
-    """An `image_render`, and beside it its `image_composition`. Raises UndecodableMedia, InvalidRequest, Stopped."""
+def render(plan: Plan, inputs: Inputs, tools: Tools, by: Painter | None = None) -> Output:
+    """An `image_render`, and beside it its `image_composition`, painted `by` what DEVICE names unless told otherwise.
+    Raises UndecodableMedia, InvalidRequest, Stopped."""
     composition, output = plan.parameters["composition"], plan.parameters["output"]
-    pixels = compose(composition, inputs, tools)
+    painted = _painted(composition, inputs, tools, by)
     background = rgba(composition["background_color"])
     data = encode(
-        _laid_out(pixels, output, background),
+        _laid_out(painted.pixels, output, background),
         output["format"],
         quality=output["quality"],
         dpi=output["dpi"],
         background=background[:3] if background[3] else WHITE,
         threads=tools.settings.threads,
+        encoder=output.get("encoder"),
     )
     common = {
         "layers_count": len(composition["layers"]),
@@ -48,12 +55,25 @@ def render(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
         "format": output["format"],
         "color_profile": COLOR_PROFILE,
         "dpi": output["dpi"],
-        "device": "cpu",
+        **painted.meta,
+        **({"encoder": output["encoder"]} if "encoder" in output else {}),
     }
     side_meta = common | {"width": composition["width"], "height": composition["height"]}
     scene = canonical(composition)
     side = Side("composition", "image_composition", "application/json", scene, side_meta, role="composition")
     return Output(MEDIA_TYPES[output["format"]], data, meta, (side,))
+
+
+def settle(plan: Plan, weights: object, settings: Settings) -> Plan:
+    """The plan with JPEG's own encoder where the one that it names is not here."""
+    output = plan.parameters["output"]
+    if "encoder" not in output or nvjpeg.coder() is not None:
+        return plan
+    own = {name: value for name, value in output.items() if name != "encoder"}
+    hashed = pipeline_hash(plan.parameters["composition_hash"], own)
+    warning = Warning("nvjpeg takes CUDA and torchvision, which are not here; the JPEG is Pillow's")
+    changed = plan.parameters | {"output": own, "pipeline_hash": hashed}
+    return replace(plan, parameters=changed, warnings=(*plan.warnings, warning))
 
 
 def mask(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
@@ -87,6 +107,10 @@ def template(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
 
 def compose(composition: JSON, inputs: Inputs, tools: Tools) -> np.ndarray:
     """A normalised composition as uint8 [height, width, 4], straight RGBA."""
+    return _painted(composition, inputs, tools, None).pixels
+
+
+def _painted(composition: JSON, inputs: Inputs, tools: Tools, by: Painter | None) -> Painted:
     size = (composition["width"], composition["height"])
     background = rgba(composition["background_color"])
     nodes: list[Node] = []
@@ -96,8 +120,8 @@ def compose(composition: JSON, inputs: Inputs, tools: Tools) -> np.ndarray:
         assert placed
         nodes.append(Node(composite.Layer(placed.pixels, opaque=placed.opaque), ground=True))
     nodes += Stack(size, Pictures(inputs, tools), tools).nodes(composition["layers"], "composition.layers")
-    linear = composition["color_space"] == "linear"
-    return composite_tree.composite_tree(nodes, *size, threads=tools.settings.threads, linear=linear)
+    by = by or painter(tools.settings.device)
+    return by.paint(nodes, *size, threads=tools.settings.threads, linear=composition["color_space"] == "linear")
 
 
 def _laid_out(pixels: np.ndarray, output: JSON, background: tuple[int, int, int, int]) -> np.ndarray:
@@ -117,8 +141,9 @@ def _laid_out(pixels: np.ndarray, output: JSON, background: tuple[int, int, int,
 def warm(settings: Settings) -> None:
     """Compiles the kernels ahead; the first time on a machine this takes most of a minute."""
     with alone():
-        for kernel in (composite, png, resample, mask_kernels, blur, brush):
+        warm_painter(settings.device)
+        for kernel in (png, resample, mask_kernels, blur, brush):
             kernel.warm()
 
 
-__all__ = ["compose", "mask", "render", "rgba", "template", "warm"]
+__all__ = ["compose", "mask", "render", "rgba", "settle", "template", "warm"]

@@ -70,6 +70,7 @@ OPERATION = Operation(
     plan=plan_render,
     work="deployments.engines.typography_core.work:render",
     deployment="Imaging",
+    repeats=True,
     answer=answer,
     path="/typography/render",
     example={

@@ -11,6 +11,7 @@ import av
 import cv2
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import ColorRange
 from PIL import Image, ImageOps
 
 from deployments.errors import UndecodableMedia
@@ -23,9 +24,17 @@ Bytes = npt.NDArray[np.uint8]
 Numbered = tuple[int, av.VideoFrame]
 LUMA = (32, 18)
 """Size of the picture that cuts are found in."""
+PLANAR = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p"})
+"""Formats whose luma is a plane of bytes."""
 AUTO_MS = 160
-"""`auto` searches a frame this often, and the first and the last of each shot: on a moving crowd the boxes between
-cover as much of the faces as if each frame had been searched (docs/performance.md)."""
+"""`auto` searches a frame this often where something moves, and the first and the last of each shot: on a moving crowd
+the boxes between cover as much of the faces as if each frame had been searched (docs/performance.md)."""
+QUIET_MS = 480
+"""`auto` searches a frame this often where nothing moves."""
+MOVED = 16
+"""Something moves where a cell of LUMA has changed by so much, 0..255, since the last frame searched: a face of 16 in
+640 pixels that comes in covers 16/25 of one. In crowds and pans some cell changes by 55 and more, around a speaker by
+5 to 13."""
 
 
 class Reader(Decoder):
@@ -44,14 +53,15 @@ class Reader(Decoder):
         mode: str = "every_frame",
         interval_ms: int = 500,
     ) -> None:
-        """mode: which frames are given out. `every_frame`; `auto`, every AUTO_MS and at the ends of each shot;
-        `sampled`, those that the samples at `interval_ms` name."""
+        """mode: which frames are given out. `every_frame`; `auto`, every AUTO_MS, or QUIET_MS where nothing moves, and
+        at the ends of each shot; `sampled`, those that the samples at `interval_ms` name."""
         super().__init__(path, threads=threads, stop=stop)
         self.cuts: list[int] = []
         self.motion: list[Step] = []
         """The camera's step into each frame, in pixels of the source."""
         self.view: View | None = None
         self._side = side
+        self._tiny: Bytes = np.zeros(LUMA[::-1], np.uint8)
         frames = self._watched()
         if mode == "sampled":
             frames = self.sampled(frames, interval_ms)
@@ -74,27 +84,27 @@ class Reader(Decoder):
         for frame in self.decoded():
             if self.view is None:
                 self.view = self._view(frame)
-            width, height = small_size(frame.width, frame.height, MOTION)
-            luma = (
-                frame.reformat(width, height, "gray8", interpolation="AREA").to_ndarray().astype(np.uint8, copy=False)
-            )
+            luma = _luma(frame)
             turn, shift = camera.step(luma)
-            self.motion.append((turn, shift * (frame.width / width)))
-            if cuts.step(cv2.resize(luma, LUMA, interpolation=cv2.INTER_AREA).astype(np.uint8)):
+            self.motion.append((turn, shift * (frame.width / luma.shape[1])))
+            self._tiny = cv2.resize(luma, LUMA, interpolation=cv2.INTER_AREA).astype(np.uint8)
+            if cuts.step(self._tiny):
                 self.cuts.append(len(self.pts) - 1)
             yield len(self.pts) - 1, frame
 
     def _spread(self, frames: Iterator[Numbered]) -> Iterator[Numbered]:
         """Of every frame, those that `auto` searches."""
         held: Numbered | None = None
-        due = 0
+        searched, before = 0, self._tiny
         for number, frame in frames:
             starts = number == 0 or self.cuts[-1:] == [number]
             if starts and held is not None:
                 yield held
             held = None
-            if starts or self.ticks[-1] >= due:
-                due = self.ticks[-1] + AUTO_MS * self.rate
+            since = self.ticks[-1] - searched
+            moved = since >= AUTO_MS * self.rate and int(cv2.absdiff(self._tiny, before).max()) >= MOVED
+            if starts or moved or since >= QUIET_MS * self.rate:
+                searched, before = self.ticks[-1], self._tiny
                 yield number, frame
             else:
                 held = number, frame
@@ -114,6 +124,20 @@ class Reader(Decoder):
     def _view(self, frame: av.VideoFrame) -> View:
         small = small_size(frame.width, frame.height, self._side)
         return View(frame.width, frame.height, small, turns_of(frame))
+
+
+def _luma(frame: av.VideoFrame) -> Bytes:
+    """uint8 [h, w], the longer side MOTION, 0..255. A plane that lies as bytes is read where it lies: the scaler takes
+    twenty times as long for it."""
+    size = small_size(frame.width, frame.height, MOTION)
+    if frame.format.name not in PLANAR:
+        return frame.reformat(*size, "gray8", interpolation="AREA").to_ndarray().astype(np.uint8, copy=False)
+    plane = frame.planes[0]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+    small = cv2.resize(rows, size, interpolation=cv2.INTER_AREA)
+    full = frame.format.name.startswith("yuvj") or frame.color_range == ColorRange.JPEG
+    spread = small if full else cv2.convertScaleAbs(small, alpha=255 / 219, beta=-16 * 255 / 219)
+    return spread.astype(np.uint8, copy=False)
 
 
 def read_image(path: Path, *, side: int, most_pixels: int, scales: Sequence[int] = (1,)) -> list[Batch]:
@@ -140,4 +164,4 @@ def read_image(path: Path, *, side: int, most_pixels: int, scales: Sequence[int]
     return batches
 
 
-__all__ = ["AUTO_MS", "BATCH", "Batch", "Reader", "View", "read_image", "small_size"]
+__all__ = ["AUTO_MS", "BATCH", "MOVED", "QUIET_MS", "Batch", "Reader", "View", "read_image", "small_size"]

@@ -32,8 +32,9 @@ class RegionsRequest(Body):
     VIDEO_REGIONS_MIN_CONFIDENCE."""
     frame_sample_interval_ms: int = Field(500, ge=10, le=3_600_000)
     mode: Mode = "auto"
-    """Which frames are searched; a track has a box in each frame all the same. `auto` searches one every 160 ms and the
-    ends of each shot, `every_frame` each, `sampled` the sampled frames alone. Masks are those of the samples."""
+    """Which frames are searched; a track has a box in each frame all the same. `auto` searches one every 160 ms, or
+    480 ms where nothing moves, and the ends of each shot, `every_frame` each, `sampled` the sampled frames alone. Masks
+    are those of the samples."""
 
 
 class TracksRequest(Body):
@@ -65,15 +66,19 @@ class Row:
     """Whether the setting MEDIAPIPE_CONSENT must say yes before it is imported."""
     on_device: bool = False
     """Whether its `load` takes the setting DEVICE."""
+    beside: bool = False
+    """Whether a net for each thread is faster than one net of all threads."""
 
 
 NO_STUB_ENVS = frozenset({"staging", "prod"})
 _HERE = __package__
 DETECTORS: Mapping[str, Row] = {
-    "opencv_face_detector": Row("yunet", 0.6, f"{_HERE}.yunet", fallback="centerface", picture_scales=(1, 2)),
-    "centerface": Row("centerface", 0.5, f"{_HERE}.centerface"),
+    "opencv_face_detector": Row(
+        "yunet", 0.6, f"{_HERE}.yunet", fallback="centerface", picture_scales=(1, 2), beside=True
+    ),
+    "centerface": Row("centerface", 0.5, f"{_HERE}.centerface", beside=True),
     "torch_face_detector": Row("yunet", 0.6, f"{_HERE}.yunet_torch", picture_scales=(1, 2), on_device=True),
-    "blazeface_full": Row("blazeface_full", 0.5, f"{_HERE}.blazeface", landmarks=False),
+    "blazeface_full": Row("blazeface_full", 0.5, f"{_HERE}.blazeface", landmarks=False, beside=True),
     "mediapipe_face_detector": Row(
         "mediapipe_full_range", 0.5, f"{_HERE}.mediapipe_tasks", landmarks=False, package="mediapipe", consent=True
     ),

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from deployments.engines.video_regions import thumbnails
 from deployments.engines.video_regions.detectors import detector_of
-from deployments.engines.video_regions.frames import Batch, Reader, read_image
+from deployments.engines.video_regions.frames import QUIET_MS, Batch, Reader, read_image
 from deployments.engines.video_regions.models import DETECTORS
 from deployments.engines.video_regions.summary import (
     Masks,
@@ -33,6 +33,9 @@ SAME = 0.4
 """IoU above which boxes of two scales of a picture are one face."""
 GROWTH = 0.02
 """Share of its size by which a box grows for each 100 ms to the nearest sight: the face may have moved on its own."""
+
+SLACK_MS = 100
+"""A frame may stand this much later than the time at which it was to be searched."""
 
 
 @dataclass(slots=True)
@@ -156,7 +159,7 @@ def _linking(plan: Plan) -> Linking:
     """Sampled frames lie far apart: a face is then held from sample to sample."""
     least = plan.parameters["min_confidence"]
     if plan.parameters["mode"] != "sampled":
-        return Linking(min_confidence=least, growth=GROWTH)
+        return Linking(min_confidence=least, reach_ms=QUIET_MS + SLACK_MS, growth=GROWTH)
     interval = plan.parameters["frame_sample_interval_ms"]
     usual = Linking()
     return Linking(

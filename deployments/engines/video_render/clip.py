@@ -176,9 +176,10 @@ class Clip:
             self._alpha = size, scaled.astype(np.uint8, copy=False)
         return self._alpha[1]
 
-    def tracked(self, shown: Shown) -> list[int]:
-        """The tracks painted in a frame."""
-        return [track for track, _ in self.painter.faces(shown.pts, self.time_base)] if self.painter else []
+    def tracked(self, shown: Shown, ms: float) -> dict[int, float]:
+        """The tracks painted in a frame, each with the smaller side of its box on the canvas."""
+        boxes = self.painter.boxes(shown.pts, self.time_base) if self.painter else []
+        return {track: min(self._on_canvas(box, shown.frame, ms)[2:]) for track, box in boxes}
 
     def left_open(self, shown: Shown, ms: float) -> NDArray[np.float64]:
         """[n, 4] on the canvas: the faces that the caller wants left as they are."""

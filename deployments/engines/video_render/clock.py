@@ -17,6 +17,10 @@ BEFORE_S = Fraction(1, 2)
 """A seek aims this much before what is wanted: an index goes by the order of decoding."""
 
 
+EDGE_S = Fraction(1, 10**9)
+"""What begins right in the middle of a frame is shown by the next one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A frame and when it is shown."""
@@ -58,6 +62,18 @@ class Clock:
 
     def seconds(self, pts: int) -> Fraction:
         return (pts - self.start) * self.time_base
+
+
+def ticks(first: int, end: int, time_base: Fraction) -> Iterator[tuple[Fraction, Fraction]]:
+    """(its time, the time at which clips are looked up for it) of each frame of a constant rate, in seconds.
+
+    Clips are looked up in a frame's middle: what begins between two frames is then at most half a frame early or late,
+    where its sound is exact; at the frame's own time it would be up to a whole one late. A file of a single frame may
+    last less than half of it, and shows its beginning.
+    """
+    early = Fraction(0) if (first, end) == (0, 1) else time_base / 2 - EDGE_S
+    for number in range(first, end):
+        yield number * time_base, number * time_base + early
 
 
 def between(
@@ -145,4 +161,4 @@ class Reel:
         return self._held
 
 
-__all__ = ["Clock", "Reel", "Shown", "between", "decoded", "sought"]
+__all__ = ["EDGE_S", "Clock", "Reel", "Shown", "between", "decoded", "sought", "ticks"]

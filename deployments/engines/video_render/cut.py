@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from deployments.engines.video_render.captions import cues_of
+from deployments.engines.video_render.clock import EDGE_S, ticks
 from deployments.engines.video_render.facts import STILLS, facts_of
 from deployments.operation import JSON, Input, Inputs, Plan
 
@@ -26,7 +27,7 @@ SEEN = ("source_id", "kind", "speed", "opacity", "blend_mode", "mask_artifact_id
 MOVING = ("opacity", "opacity_over", "position", "scale")
 """The curves that are seen."""
 HIDING = ("tracks_id", "preset", "style", "min_face_px", "tracks", "spans", "mask_artifact_id")
-SEARCHING = ("mode", "detector", "model", "scale", "allow_residual")
+SEARCHING = ("mode", "detector", "model", "scale", "coarse", "allow_residual")
 ENCODING = ("codec", "options", "pixels", "container")
 
 
@@ -74,7 +75,7 @@ def _grid(picture: JSON) -> Iterator[JSON]:
             yield {"index": index, "span_ms": [index * GRID_MS, to]}
         return
     rate = Fraction(*picture["rate"])
-    frames = math.ceil(Fraction(picture["duration_ms"], 1000) * rate)
+    frames = max(1, math.floor(Fraction(picture["duration_ms"], 1000) * rate + Fraction(1, 2)))
     index, first = 0, 0
     while first < frames:
         end = min(frames, math.ceil(Fraction((index + 1) * GRID_MS, 1000) * rate))
@@ -85,17 +86,19 @@ def _grid(picture: JSON) -> Iterator[JSON]:
 def _segment(plan: Plan, common: JSON, grid: JSON, cues: Sequence[JSON]) -> Plan:
     begin = grid["index"] * GRID_MS
     end = None if grid.get("span_ms", (0, 0))[1] is None else begin + GRID_MS
-    shown = {n: row for n, row in enumerate(plan.parameters["clips"]) if _overlaps(row, begin, end)}
+    seen = _looked_up(grid, Fraction(*common["leader"]["time_base"]), begin, end)
+    shown = {n: row for n, row in enumerate(plan.parameters["clips"]) if _overlaps(row, *seen)}
     numbers = {old: new for new, old in enumerate(shown)}
     lanes = sorted({row["lane"] for row in shown.values()})
     heard = [cue for cue in cues if cue["end_ms"] > begin and (end is None or cue["start_ms"] < end)]
     transitions = [
         row | {"first": numbers[row["first"]], "second": numbers[row["second"]]}
         for row in plan.parameters["transitions"]
-        if row["first"] in numbers and row["second"] in numbers and _overlaps(row, begin, end)
+        if row["first"] in numbers and row["second"] in numbers and _overlaps(row, *seen)
     ]
-    ticks = "frames" in grid
-    clips = [_row(row, begin, end, ticks) | {"lane": lanes.index(row["lane"])} for row in shown.values()]
+    clips = [
+        _row(row, begin, end, seen[1], "frames" in grid) | {"lane": lanes.index(row["lane"])} for row in shown.values()
+    ]
     style = plan.parameters["captions"]["style"] if heard else None
     inputs = tuple(dict.fromkeys(Input(id, role) for row in clips for id, role in _named(row)))
     assets = (item.id for item in inputs if item.id.startswith("asset_"))
@@ -110,19 +113,31 @@ def _segment(plan: Plan, common: JSON, grid: JSON, cues: Sequence[JSON]) -> Plan
     )
 
 
-def _overlaps(row: JSON, begin: int, end: int | None) -> bool:
+def _looked_up(
+    grid: JSON, time_base: Fraction, begin: int, end: int | None
+) -> tuple[Fraction | int, Fraction | int | None]:
+    """The first and the last ms at which a segment's clips are looked up; None: as long as there are frames."""
+    if "frames" in grid:
+        first, after = grid["frames"]
+        times = [looks * 1000 for _, looks in ticks(first, after, time_base)]
+        return times[0], times[-1]
+    return begin, None if end is None else end - EDGE_S
+
+
+def _overlaps(row: JSON, first: Fraction | int, last: Fraction | int | None) -> bool:
     """Whether a clip or a transition is seen."""
-    return row["start_ms"] + row["duration_ms"] > begin and (end is None or row["start_ms"] < end)
+    return row["start_ms"] + row["duration_ms"] > first and (last is None or row["start_ms"] <= last)
 
 
-def _row(row: JSON, begin: int, end: int | None, ticks: bool) -> JSON:
-    """What of a clip is seen in a segment: times are still the file's. `ticks`: frames stand at a constant rate."""
+def _row(row: JSON, begin: int, end: int | None, last: Fraction | int | None, constant: bool) -> JSON:
+    """What of a clip is seen in a segment: times are still the file's. `constant`: the rate of its frames is."""
     start, ends, out_ms, in_ms = row["start_ms"], row["start_ms"] + row["duration_ms"], row["out_ms"], row["in_ms"]
-    if end is not None and ends > end + SLACK_MS:
-        ends, out_ms = end + SLACK_MS, None
+    far = None if end is None else max(end + SLACK_MS, math.ceil(last or 0) + 1)
+    if far is not None and ends > far:
+        ends, out_ms = far, None
     if row["kind"] == "image":
         start, in_ms, out_ms = max(start, begin), 0, None
-    elif ticks and row["speed"] == 1 and start < begin:
+    elif constant and row["speed"] == 1 and start < begin:
         start, in_ms = begin, in_ms + begin - start
     blur = row["face_blur"]
     return {name: row[name] for name in SEEN} | {

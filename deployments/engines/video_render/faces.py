@@ -139,9 +139,11 @@ class Painter:
 
     def faces(self, pts: int, time_base: Fraction) -> list[tuple[int, Ellipse]]:
         """(track, ellipse) of each face to be painted at a frame's pts; empty: the frame stays as it is."""
-        return [
-            (track, anonymise.circumscribe(*box, self._look.grow)) for track, box in self._tracks.at(pts, time_base)
-        ]
+        return [(track, anonymise.circumscribe(*box, self._look.grow)) for track, box in self.boxes(pts, time_base)]
+
+    def boxes(self, pts: int, time_base: Fraction) -> list[tuple[int, Box]]:
+        """(track, box) of the same."""
+        return list(self._tracks.at(pts, time_base))
 
     def left_open(self, pts: int, time_base: Fraction) -> list[Box]:
         """The boxes that the caller wants left as they are: by track, by time, or outside the filter's mask."""

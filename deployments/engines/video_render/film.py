@@ -57,7 +57,11 @@ class Film:
                     frame = self._frame(item)
                     last = max(last + 1, round(item.at / notes.time_base))
                     shown = item.shown()
-                    tracks = [(number, track) for number, clip, seen in shown for track in clip.tracked(seen)]
+                    tracks = {
+                        (number, track): side
+                        for number, clip, seen in shown
+                        for track, side in clip.tracked(seen, float(item.at * 1000)).items()
+                    }
                     notes.frame(frame, last, shown[0][0] if shown else -1, tracks)
                     writer.put(frame, last)
                     shot()

@@ -38,6 +38,8 @@ class Proof:
 
     searched: int = 0
     """Frames of the file that is kept."""
+    fine: int = 0
+    """Those of them that were searched at the full scale."""
     artefacts: Hits = field(default_factory=dict)
     """In the file that is kept: hits that are no faces."""
     repaired: Hits = field(default_factory=dict)
@@ -47,9 +49,9 @@ class Proof:
     passes: int = 1
 
     def said(self, times_ms: NDArray[np.float64]) -> JSON:
-        """`searched`, `passes`, and of each kind of hit its count and its rows."""
+        """`searched`, `fine`, `passes`, and of each kind of hit its count and its rows."""
         kinds = {"artefacts": self.artefacts, "repaired": self.repaired, "residual": self.residual}
-        said: JSON = {"searched": self.searched, "passes": self.passes}
+        said: JSON = {"searched": self.searched, "fine": self.fine, "passes": self.passes}
         for name, hits in kinds.items():
             said[name] = {"count": sum(map(len, hits.values())), "rows": _listed(hits, times_ms)}
         return said
@@ -59,6 +61,7 @@ def total(proofs: Sequence[tuple[int, JSON]]) -> JSON:
     """What was said of the segments as one; `proofs`: the number of a segment's first frame, and what is said of it."""
     said: JSON = {
         "searched": sum(proof["searched"] for _, proof in proofs),
+        "fine": sum(proof["fine"] for _, proof in proofs),
         "passes": max((proof["passes"] for _, proof in proofs), default=1),
     }
     for name in ("artefacts", "repaired", "residual"):
@@ -83,6 +86,7 @@ def report(plan: Plan, said: JSON, frames: int, painted: int, end_ms: int) -> Si
         "model_used": wanted["model"],
         "independent": wanted["independent"],
         "scale": wanted["scale"],
+        "fine_frames": said["fine"],
         "repaired_faces": said["repaired"]["count"],
         "artefacts": said["artefacts"]["count"],
         "passes": said["passes"],
@@ -112,18 +116,21 @@ def refusal(said: JSON, report: Side) -> ResidualFaces:
 
 async def prove(tools: Tools, notes: Notes, film: Film) -> Proof:
     """What was found in a segment, and repaired in its file."""
+    full = film.plan.parameters["proof"]["mode"] == "full"
     chosen = notes.searched(film.plan.parameters["proof"]["mode"])
+    fine = None if full else notes.fine(chosen)
     proof, covers = Proof(), []
     search = Search(film.plan, tools, notes, film)
     faces: Hits = {}
     for turn in range(REPAIRS + 1):
-        proof.passes, proof.searched = turn + 1, len(chosen)
-        await search.look(chosen)
+        await search.look(chosen, fine)
+        proof.passes, proof.searched, proof.fine = turn + 1, len(chosen), search.fine
         faces = search.faces(chosen)
         if not faces or turn == REPAIRS:
             break
         near = sorted(_near(faces, chosen, notes) - set(chosen))
         await search.look(near)
+        fine = None if fine is None else {*fine, *near, *faces}
         found = faces | search.faces(near)
         proof.repaired |= found
         covers.append(await tools.thread(_covered, found, notes))

@@ -15,7 +15,7 @@ from deployments.engines.video_render import motion
 from deployments.engines.video_render.board import Board, Still
 from deployments.engines.video_render.captions import Captions, burnt
 from deployments.engines.video_render.clip import Clip, Held
-from deployments.engines.video_render.clock import Shown
+from deployments.engines.video_render.clock import Shown, ticks
 from deployments.engines.video_render.covers import Cover
 from deployments.engines.video_render.readers import Readers
 from deployments.operation import Inputs, Plan
@@ -28,6 +28,8 @@ class Picture:
     number: int
     at: Fraction
     """Seconds."""
+    looks: Fraction
+    """Seconds: when its clips are looked up."""
     scene: Scene
 
     def frame(self) -> VideoFrame:
@@ -84,20 +86,19 @@ class Scene:
     def pictures(self) -> Generator[Picture, None, None]:
         """Every frame of the segment, numbered from 0."""
         try:
-            for number, at in enumerate(self._own() if self._leader else self._ticks()):
-                yield Picture(number, at, self)
+            for number, (at, looks) in enumerate(self._own() if self._leader else self._ticks()):
+                yield Picture(number, at, looks, self)
         finally:
             for item in self._items:
                 if isinstance(item, Clip):
                     item.close()
 
-    def _ticks(self) -> Iterator[Fraction]:
+    def _ticks(self) -> Iterator[tuple[Fraction, Fraction]]:
         """At the constant rate."""
         first, end = self._parameters["frames"]
-        for number in range(first, end):
-            yield number * self._time_base
+        return ticks(first, end, self._time_base)
 
-    def _own(self) -> Iterator[Fraction]:
+    def _own(self) -> Iterator[tuple[Fraction, Fraction]]:
         """At the leading clip's own times."""
         assert self._leader
         begin, to = self._parameters["span_ms"]
@@ -109,19 +110,19 @@ class Scene:
                     return
                 if now.at * 1000 >= begin or not begin:
                     self._now = now
-                    yield now.at
+                    yield now.at, now.at
 
     def made(self, picture: Picture) -> VideoFrame:
         board, self.visible = Board(self.canvas, self._color), []
         lane: list[int] = []
         for number, item in enumerate(self._items):
-            if self._on(item, picture.at):
+            if self._on(item, picture.looks):
                 if lane and self._items[lane[0]].row["lane"] != item.row["lane"]:
-                    board, lane = self._lane(board, lane, picture.at), []
+                    board, lane = self._lane(board, lane, picture), []
                 lane.append(number)
-            elif isinstance(item, Clip) and item.end <= picture.at:
+            elif isinstance(item, Clip) and item.end <= picture.looks:
                 item.close()
-        board = self._lane(board, lane, picture.at) if lane else board
+        board = self._lane(board, lane, picture) if lane else board
         for cover in self._cover:
             if cover.on(picture.number):
                 cover.paint(board.writable(), picture.number)
@@ -130,34 +131,34 @@ class Scene:
             board.lay(caption)
         return board.seen()
 
-    def _on(self, item: Clip | Still, at: Fraction) -> bool:
+    def _on(self, item: Clip | Still, looks: Fraction) -> bool:
         if item is self._leader:
             return True
         start, lasts = item.row["start_ms"], item.row["duration_ms"]
-        return bool(start <= at * 1000 < start + lasts)
+        return bool(start <= looks * 1000 < start + lasts)
 
-    def _lane(self, board: Board, numbers: list[int], at: Fraction) -> Board:
+    def _lane(self, board: Board, numbers: list[int], picture: Picture) -> Board:
         """The board with a lane's clips over it: one, or two of which the first goes into the second."""
         if len(numbers) == 1:
-            self._draw(board, numbers[0], at)
+            self._draw(board, numbers[0], picture)
             return board
         passage = self._transitions[numbers[0]]
         other = board.copy()
-        self._draw(board, numbers[0], at)
-        self._draw(other, numbers[1], at)
-        share = float((at * 1000 - passage["start_ms"]) / passage["duration_ms"])
+        self._draw(board, numbers[0], picture)
+        self._draw(other, numbers[1], picture)
+        share = float((picture.at * 1000 - passage["start_ms"]) / passage["duration_ms"])
         board.pass_into(other, passage["kind"], min(1.0, max(0.0, share)))
         return board
 
-    def _draw(self, board: Board, number: int, at: Fraction) -> None:
-        item, ms = self._items[number], float(at * 1000)
+    def _draw(self, board: Board, number: int, picture: Picture) -> None:
+        item, ms = self._items[number], float(picture.at * 1000)
         opacity, mode = motion.opacity(item.row, ms), item.row["blend_mode"]
         if isinstance(item, Still):
             layer = item.layer(ms)
             if layer is not None:
                 board.lay(layer, opacity, mode)
             return
-        shown = self._now if item is self._leader else item.at(at)
+        shown = self._now if item is self._leader else item.at(picture.looks)
         if shown is None:
             return
         self.visible.append((number, item, shown))

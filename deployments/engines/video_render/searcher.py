@@ -15,22 +15,22 @@ from configs.settings import Settings
 from deployments.errors import BackendUnavailable
 from deployments.operation import JSON, Plan
 
-SEARCHERS = (
-    ("centerface", "centerface"),
-    ("opencv_face_detector", "yunet"),
-    ("blazeface_full", "blazeface_full"),
+SEARCHERS: tuple[tuple[str, str, float | None], ...] = (
+    ("centerface", "centerface", 0.5),
+    ("opencv_face_detector", "yunet", None),
+    ("blazeface_full", "blazeface_full", None),
 )
-"""(detector, its weights in models.yaml), best first."""
+"""(detector, its weights in models.yaml, the scale of its coarse looks; None: it makes none), best first."""
 
 
 def choice(made_by: Sequence[str], here: Callable[[str], bool]) -> JSON | None:
-    """detector, model, scale and independent; None where none is here. `made_by`: the models of the summaries."""
+    """detector, model, scale, coarse and independent; None where none is here. `made_by`: the summaries' models."""
     present = [row for row in SEARCHERS if here(row[1])]
-    for detector, model in present:
+    for detector, model, coarse in present:
         if model not in made_by:
-            return {"detector": detector, "model": model, "scale": 1, "independent": True}
-    for detector, model in present:
-        return {"detector": detector, "model": model, "scale": 2, "independent": False}
+            return {"detector": detector, "model": model, "scale": 1, "coarse": coarse, "independent": True}
+    for detector, model, _ in present:
+        return {"detector": detector, "model": model, "scale": 2, "coarse": None, "independent": False}
     return None
 
 

@@ -20,7 +20,12 @@ from kernels.stretch import Stretch
 Samples = NDArray[np.float32]
 """[channels, n], full scale 1."""
 GAP_S = 0.04
-"""Smaller jumps between time stamps are rounding; larger gaps are kept as silence."""
+"""Larger jumps between time stamps are gaps, kept as silence, or overlaps, left out. Smaller ones may be a writer's
+rounding: the samples go on without a seam, until"""
+SLIP_S = 0.01
+"""the time stamps have said for a while that they stand so far from their place: packets that were spliced overlap."""
+SETTLE_S = 0.25
+"""How long a while is: the time constant of the mean."""
 BEFORE_S = Fraction(1, 2)
 """A decoder that starts in the middle is given this much before what is wanted."""
 STEP = 64
@@ -94,12 +99,16 @@ class Voice:
         limit = None if out is None else round(Fraction(out - self._row["in_ms"], 1000) * self._rate)
         if self._row["in_ms"] > 0:
             container.seek(int((begin - BEFORE_S) / stream.time_base), stream=stream)
-        given, follows = 0, None
+        given, follows, slip = 0, None, 0.0
         for heard, at in _resampled(container, stream, self._rate, self._layout):
             samples = np.repeat(heard, 2, axis=0) if heard.shape[0] < self._channels else heard
             place = (follows or 0) if at is None else round((at - begin) * self._rate)
             if follows is not None and abs(place - follows) < GAP_S * self._rate:
-                place = follows
+                slip += (place - follows - slip) * min(1.0, samples.shape[1] / (SETTLE_S * self._rate))
+                if abs(slip) < SLIP_S * self._rate:
+                    place = follows
+                else:
+                    slip = 0.0
             follows = place + samples.shape[1]
             while given < place and (limit is None or given < limit):
                 silence = min(place - given, self._rate, self._rate if limit is None else limit - given)

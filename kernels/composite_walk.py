@@ -1,0 +1,280 @@
+"""The compiled walk: every step of a table, tile by tile, on a stack of levels that stay in the first-level cache.
+
+How it goes. The canvas is cut into tiles of `TILE` pixels of one row. A level of a tile keeps its pixels premultiplied,
+0..1, in four float32 planes; steps (`kernels.composite_steps`) blend layers into levels and levels into each other, and
+level 0 is written once. Three states of a level save work: an *empty* one takes its first covering layer as a copy, an
+*opaque* one needs no backdrop alpha, and a *general* one needs everything; the alpha plane is right in the last two.
+
+What an opaque normal layer of level 0 hides is never read, and a group that a tile does not touch is passed by.
+
+Rows are shared out in bands and no pixel depends on another, so bytes do not depend on the number of threads.
+
+The modes' loops and the pass over a band are called by their addresses: `kernels.compiled` says why.
+"""
+
+# numba's decorators are untyped, and pointers have no Python type
+# mypy: disable-error-code="misc, untyped-decorator, no-untyped-call, no-untyped-def, call-arg, var-annotated"
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import prange, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from kernels import blend, composite_levels, composite_loops, composite_steps, composite_tiles
+from kernels.compiled import INLINE, MATH, addressable, calling, digest, pointer_to
+from kernels.composite_levels import call_filler, call_scatterer
+from kernels.composite_loops import TILE, TO_UNIT, call_loop, call_planes_loop
+from kernels.composite_steps import LEVELS, PIXELS, ZEROS
+from kernels.composite_tiles import (
+    begin,
+    clear,
+    fill_alphas,
+    fill_masked_alphas,
+    hand_on,
+    store_general,
+    store_opaque,
+    straighten,
+)
+
+BANDS = 64
+EMPTY, OPAQUE, GENERAL = 0, 1, 2
+
+
+class Row(NamedTuple):
+    """Of the table of steps, int64. What is not told here is told at `kernels.composite_steps.Step`."""
+
+    level: int
+    source: int
+    alphas: int
+    ground: int
+    end: int
+    x: int
+    y: int
+    width: int
+    height: int
+    state: int
+    """What the step makes of its level's state: BLENDED and what follows it below."""
+    loop: int
+    """The address of what it does."""
+    on_opaque: int = 0
+    """Of a blend of pixels, the address of its loop for an opaque level."""
+    needed: int = 0
+    """Whether there is nothing to do where the source is empty."""
+    bare: int = 0
+    """Whether it blends a layer whose alphas are its own times the opacity."""
+    solid: int = 0
+    """Whether alphas are 1 where those that it takes are."""
+    hides: int = 0
+    """Whether nothing below is seen."""
+    made: int = 0
+    """Whether its alphas are made before its loop."""
+    filler: int = 0
+    """The address of what makes them, or 0 for those of pixels."""
+    scatterer: int = 0
+    """The address of what makes them those of mode dissolve, or 0."""
+    pixel: int = 0
+    """The address of its layer's first pixel."""
+    stride: int = 0
+    """From row to row, in pixels."""
+    seed: int = 0
+    mask: int = 0
+    """Its address, or 0."""
+    mask_stride: int = 0
+    values: int = 0
+    """Their address, or 0."""
+
+
+LEVEL, SOURCE, ALPHAS, GROUND, END, X, Y, WIDTH, HEIGHT, STATE, LOOP, ON_OPAQUE = range(12)
+NEEDED, BARE, SOLID, HIDES, MADE, FILLER, SCATTERER, PIXEL, STRIDE, SEED, MASK, MASK_STRIDE, VALUES = range(12, 25)
+ROW = 8 * len(Row._fields)
+"""Bytes."""
+BLENDED, AS_SOURCE, MADE_OPAQUE, KEPT, MET = range(5)
+"""MET: opaque where both the level and the source are."""
+
+LEVEL_BYTES = 4 * (4 * TILE)
+
+BAND = types.void(*[types.int64] * 8)
+"""(table, steps, numbers, out, stride of out in pixels, width, first row, end row): addresses and numbers"""
+
+as_pixels = pointer_to(types.uint32)
+as_floats = pointer_to(types.float32)
+as_bytes = pointer_to(types.uint8)
+as_row = pointer_to(types.int64)
+
+
+def _on_stack(element: Any, count: int) -> Any:
+    """An intrinsic that gives the address (int64) of so many elements on the stack, aligned to a line of cache."""
+
+    @intrinsic
+    def address(typing_context):
+        def generate(context, builder, signature, arguments):
+            memory = cgutils.alloca_once(builder, element, size=count)  # an array it would fill with zeros, one by one
+            memory.align = 64
+            return builder.ptrtoint(memory, ir.IntType(64))
+
+        return types.int64(), generate
+
+    return address
+
+
+_levels_on_stack = _on_stack(ir.FloatType(), (LEVELS + 1) * 4 * TILE)
+_alphas_on_stack = _on_stack(ir.FloatType(), TILE)
+_states_on_stack = _on_stack(ir.IntType(64), LEVELS + 1)
+
+call_band = calling(BAND)
+
+
+@numba.njit(**INLINE)
+def _row_of(row, x, y):
+    """The address of a layer's pixel at x, y of the canvas."""
+    return row[PIXEL] + 4 * ((y - row[Y]) * row[STRIDE] + x - row[X])
+
+
+@numba.njit(**INLINE)
+def _planes(levels, level, offset):
+    return as_floats(levels + level * LEVEL_BYTES + 4 * offset)
+
+
+@numba.njit(**INLINE)
+def _first_visible(table, steps, x0, x1, y):
+    """The topmost layer that hides all below it in this tile, else -1."""
+    for i in range(steps - 1, -1, -1):
+        row = as_row(table + i * ROW)
+        if row[HIDES] and row[Y] <= y < row[Y] + row[HEIGHT] and row[X] <= x0 and x1 <= row[X] + row[WIDTH]:
+            return i
+    return -1
+
+
+@numba.njit(**INLINE)
+def _make_alphas(row, opacity, levels, left, offset, y, alphas, count):
+    mask = row[MASK] + y * row[MASK_STRIDE] + left
+    if row[FILLER] != 0:
+        call_filler(row[FILLER], (_planes(levels, max(row[ALPHAS], 0), offset), mask, opacity, alphas, count))
+    elif row[MASK] != 0:
+        fill_masked_alphas(as_pixels(_row_of(row, left, y)), as_bytes(mask), opacity * TO_UNIT, alphas, count)
+    else:
+        fill_alphas(as_pixels(_row_of(row, left, y)), opacity * TO_UNIT, alphas, count)
+    if row[SCATTERER] != 0:
+        call_scatterer(row[SCATTERER], (alphas, left, y, row[SEED], count))
+
+
+@numba.njit(**INLINE)
+def _blend(row, opacity, levels, states, left, offset, y, alphas, count, whole):
+    level, source = row[LEVEL], row[SOURCE]
+    planes, state = _planes(levels, level, offset), states[level]
+    solid = whole and row[SOLID] != 0 and (row[ALPHAS] < 0 or states[row[ALPHAS]] == OPAQUE)
+    if state == EMPTY:
+        if whole and row[BARE] != 0:  # every mode over nothing is the source itself
+            begin(as_pixels(_row_of(row, left, y)), opacity * TO_UNIT, planes, count)
+            states[level] = OPAQUE if solid else GENERAL
+            return
+        clear(_planes(levels, level, 0))
+        state = GENERAL
+    if row[MADE] != 0:
+        _make_alphas(row, opacity, levels, left, offset, y, alphas, count)
+    if source == PIXELS:
+        loop = row[ON_OPAQUE] if state == OPAQUE else row[LOOP]
+        call_loop(loop, (as_pixels(_row_of(row, left, y)), alphas, opacity * TO_UNIT, planes, count))
+    else:
+        colors = _planes(levels, source, offset)
+        straighten(colors, count)
+        call_planes_loop(row[LOOP], (colors, alphas, opacity, planes, count))
+    states[level] = OPAQUE if solid else state
+
+
+@numba.njit(**INLINE)
+def _work(row, number, levels, states, left, offset, y, alphas, count):
+    """Any step but a blend."""
+    level, source, state = row[LEVEL], row[SOURCE], row[STATE]
+    read = states[source] if source != PIXELS else OPAQUE
+    if state == MADE_OPAQUE:
+        states[level] = OPAQUE
+    elif state == AS_SOURCE:
+        states[level] = read
+        if read == EMPTY:
+            return
+    elif state == MET:
+        if states[level] == EMPTY:
+            if read == EMPTY:
+                return
+            clear(_planes(levels, level, 0))
+        states[level] = OPAQUE if states[level] == OPAQUE and read == OPAQUE else GENERAL
+    planes, other = _planes(levels, level, offset), alphas
+    if source == PIXELS:
+        call_loop(row[LOOP], (as_pixels(_row_of(row, left, y)), alphas, number, planes, count))
+        return
+    if row[MADE] != 0:
+        _make_alphas(row, number, levels, left, offset, y, alphas, count)
+    elif row[VALUES] != 0:
+        other = as_floats(row[VALUES])
+    else:
+        other = _planes(levels, row[GROUND] if states[row[GROUND]] != EMPTY else ZEROS, offset)
+    call_planes_loop(
+        row[LOOP], (_planes(levels, source if read != EMPTY else ZEROS, offset), other, number, planes, count)
+    )
+
+
+@numba.njit(**INLINE)
+def _tile(table, steps, numbers, x0, x1, y, levels, states, alphas, out):
+    """Takes every step for one tile, columns x0 to x1 of row y, and writes it."""
+    lowest = _first_visible(table, steps, x0, x1, y)
+    if lowest >= 0 and lowest == steps - 1:  # nothing is blended
+        hand_on(as_pixels(_row_of(as_row(table + lowest * ROW), x0, y)), out, x1 - x0)
+        return
+    states[0] = EMPTY
+    i = max(lowest, 0)
+    while i < steps:
+        row, number = as_row(table + i * ROW), numbers[i]
+        line, left, right = y - row[Y], max(x0, row[X]), min(x1, row[X] + row[WIDTH])
+        beside = line < 0 or line >= row[HEIGHT] or left >= right
+        if beside or (row[NEEDED] != 0 and states[row[SOURCE]] == EMPTY):
+            i = row[END]
+            continue
+        i += 1
+        offset, count = left - x0, right - left
+        if row[STATE] == BLENDED:
+            whole = left == x0 and right == x1
+            _blend(row, number, levels, states, left, offset, y, alphas, count, whole)
+        else:
+            _work(row, number, levels, states, left, offset, y, alphas, count)
+    planes = _planes(levels, 0, 0)
+    if states[0] == OPAQUE:
+        store_opaque(planes, out, x1 - x0)
+    elif states[0] == GENERAL:
+        store_general(planes, out, x1 - x0)
+    else:
+        for x in range(x1 - x0):
+            out[x] = np.uint32(0)
+
+
+def _band(table, steps, numbers, out, stride, width, first, end):
+    """Rows `first` to `end` of the canvas, tile by tile."""
+    levels, states, alphas = _levels_on_stack(), as_row(_states_on_stack()), as_floats(_alphas_on_stack())
+    clear(_planes(levels, ZEROS, 0))
+    states[ZEROS] = EMPTY
+    for y in range(first, end):
+        for x0 in range(0, width, TILE):
+            line = as_pixels(out + 4 * (y * stride + x0))
+            _tile(table, steps, as_floats(numbers), x0, min(x0 + TILE, width), y, levels, states, alphas, line)
+
+
+@numba.njit(parallel=True, cache=True, nogil=True, **MATH)
+def bands(band, table, steps, numbers, out, stride, width, height):
+    """The whole canvas; `band` is the address of `compiled_band`."""
+    step = (height + BANDS - 1) // BANDS
+    for i in prange(BANDS):
+        first, end = i * step, min(height, (i + 1) * step)
+        call_band(band, (table, steps, numbers, out, stride, width, first, end))
+
+
+@cache
+def compiled_band() -> Any:
+    """The pass over a band, compiled or read from numba's cache."""
+    parts = (blend, composite_levels, composite_loops, composite_steps, composite_tiles)
+    return addressable(BAND, _band, f"band_{digest(*(str(one.__file__) for one in parts))}")

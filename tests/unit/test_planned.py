@@ -1,0 +1,133 @@
+"""A body that came before is not planned again, and nobody gets another answer for that."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from artifacts import Registry, Scope, Store
+from configs.settings import Settings
+from deployments.gateway.http import build_http
+from deployments.operation import Plan
+from deployments.operations import OPERATIONS
+from deployments.planned import LONGEST, MOST, Asked, Planned
+from deployments.replicas.local import local_runner
+
+ACME = {"X-Tenant-Id": "t_acme", "X-Env": "dev"}
+SCOPE = Scope("t_acme", "dev")
+JSON = dict[str, Any]
+
+
+class Service:
+    """The application, and how often a render was planned."""
+
+    def __init__(self, home: Path) -> None:
+        self.planned = 0
+        registry, settings = Registry(Store("memory://")), Settings(mattebox_home=home)
+        runner = local_runner(settings, registry)
+        row = OPERATIONS["image_render"]
+
+        def plan(*given: Any) -> Plan:
+            self.planned += 1
+            return row.plan(*given)
+
+        runner.operations = {**OPERATIONS, "image_render": replace(row, plan=plan)}
+        self.transport = httpx.ASGITransport(build_http(runner, registry, settings), raise_app_exceptions=False)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Service:
+    return Service(tmp_path)
+
+
+@pytest.fixture
+async def http(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=service.transport, base_url="http://test", headers=ACME) as client:
+        yield client
+
+
+async def picture(http: httpx.AsyncClient) -> str:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 6), (200, 30, 60)).save(file, "PNG")
+    asset: JSON = (await http.post("/media-v2/assets", files={"file": ("x.png", file.getvalue())})).json()
+    return str(asset["id"])
+
+
+def body(asset: str = "", **more: str) -> bytes:
+    layer = {"asset_id": asset} if asset else {"color": "#336699"}
+    return json.dumps({"composition": {"width": 8, "height": 6, "layers": [layer]}, **more}).encode()
+
+
+async def test_the_same_bytes_are_planned_once_and_found(service: Service, http: httpx.AsyncClient) -> None:
+    first, *others = [(await http.post("/image/render", content=body())).json() for _ in range(3)]
+    assert first["cache"] == "miss"
+    assert [other["cache"] for other in others] == ["hit", "hit"]
+    assert all(other | {"cache": ""} == first | {"cache": ""} for other in others)
+    assert service.planned == 1
+    await http.post("/image/render", content=body() + b" ")
+    assert service.planned == 2
+
+
+async def test_a_deleted_input_is_told_as_it_is_the_first_time(http: httpx.AsyncClient) -> None:
+    asset = await picture(http)
+    assert (await http.post("/image/render", content=body(asset))).status_code == 200
+    await http.delete(f"/media-v2/assets/{asset}?cascade=true")
+    again, never = [await http.post("/image/render", content=body(id)) for id in (asset, asset[:-1] + "a")]
+    assert again.status_code == never.status_code == 404
+    said = again.json()["error"], never.json()["error"]
+    assert said[0] | {"request_id": ""} == said[1] | {"request_id": ""}
+
+
+async def test_a_deleted_render_is_made_anew(service: Service, http: httpx.AsyncClient) -> None:
+    first = (await http.post("/image/render", content=body())).json()
+    await http.delete(f"/media-v2/artifacts/{first['artifact_id']}")
+    second = (await http.post("/image/render", content=body())).json()
+    assert (second["cache"], service.planned) == ("miss", 1)
+    assert second["artifact_id"] != first["artifact_id"]
+
+
+async def test_another_tenant_gets_nothing_of_it(service: Service, http: httpx.AsyncClient) -> None:
+    asset = await picture(http)
+    assert (await http.post("/image/render", content=body(asset))).status_code == 200
+    other = await http.post("/image/render", content=body(asset), headers={"X-Tenant-Id": "t_other"})
+    assert other.status_code == 404
+    for env in ("dev", "test"):
+        answer = await http.post("/image/render", content=body(), headers={"X-Env": env})
+        assert answer.json()["cache"] == "miss"
+    assert service.planned == 4
+
+
+async def test_a_users_name_in_the_body_is_held_to_the_header_each_time(http: httpx.AsyncClient) -> None:
+    sent = body(user_id="u_1")
+    assert (await http.post("/image/render", content=sent, headers={"X-User-Id": "u_1"})).status_code == 200
+    refused = await http.post("/image/render", content=sent, headers={"X-User-Id": "u_2"})
+    assert (refused.status_code, refused.json()["error"]["details"]["field"]) == (403, "user_id")
+
+
+def plan(number: int = 0) -> Plan:
+    return Plan("image_render", SCOPE, "image_render", {"n": number}, "image_core", "1")
+
+
+@pytest.mark.parametrize(("length", "kept"), [(LONGEST, True), (LONGEST + 1, False)])
+def test_long_bodies_are_not_kept(length: int, kept: bool) -> None:
+    planned, asked = Planned(), Asked("image_render", SCOPE, None, b" " * length)
+    planned.keep(asked, plan())
+    assert (planned.find(Registry(Store("memory://")), asked) is not None) == kept
+
+
+@pytest.mark.parametrize(("others", "kept"), [(MOST - 1, True), (MOST, False)])
+def test_the_one_that_was_not_asked_for_longest_goes_first(others: int, kept: bool) -> None:
+    planned, registry = Planned(), Registry(Store("memory://"))
+    asked = [Asked("image_render", SCOPE, None, str(number).encode()) for number in range(others + 1)]
+    for number, one in enumerate(asked):
+        planned.keep(one, plan(number))
+    assert (planned.find(registry, asked[0]) is not None) == kept
+    assert planned.find(registry, asked[-1]) == plan(others)
