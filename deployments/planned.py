@@ -7,6 +7,7 @@ again, and the artifact itself is looked up as ever; nothing of the store is rem
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -34,6 +35,7 @@ class Planned:
 
     def __init__(self) -> None:
         self._plans: OrderedDict[Asked, Plan] = OrderedDict()
+        self._lock = threading.Lock()
 
     def find(self, registry: Registry, asked: Asked) -> Plan | None:
         """The plan, while each of its inputs stands; blocks on the store."""
@@ -44,14 +46,18 @@ class Planned:
             for id in dict.fromkeys([*(item.id for item in plan.inputs), *filter(None, [plan.parent_asset_id])]):
                 (registry.asset if id.startswith("asset_") else registry.artifact)(asked.scope, id)
         except NotFound:  # planned anew, which says what is missing where
-            self._plans.pop(asked, None)
+            with self._lock:
+                self._plans.pop(asked, None)
             return None
-        self._plans.move_to_end(asked)
+        self.keep(asked, plan)  # the last one asked for; meanwhile it may have gone
         return plan
 
     def keep(self, asked: Asked, plan: Plan) -> None:
-        if len(asked.body) <= LONGEST:
+        if len(asked.body) > LONGEST:
+            return
+        with self._lock:  # found in threads, kept in the loop
             self._plans[asked] = plan
+            self._plans.move_to_end(asked)
             if len(self._plans) > MOST:
                 self._plans.popitem(last=False)
 

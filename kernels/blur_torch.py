@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kernels.blur import DIRECT_BELOW, Edge
+from kernels.blur import Edge
 
 Device = torch.device | str
 
+WIDE_FROM = 12.0
+"""Sigma in pixels from which it is taken at some of the pixels alone."""
 _STEPS_PER_SIGMA = 3
 _REACH = 4
 """Sigmas."""
@@ -53,7 +55,7 @@ def gaussian_rgba(pixels: np.ndarray, sigma: float, *, edge: Edge, device: Devic
 def _line(lines: Tensor, sigma: float, edge: Edge) -> Tensor:
     """[..., n]: the Gaussian along the last axis."""
     count = lines.shape[-1]
-    if sigma < DIRECT_BELOW:
+    if sigma < WIDE_FROM:
         weights = _weights(sigma)
         blocks = -(-count // _BLOCK)
         around = _padded(lines, len(weights) // 2, blocks * _BLOCK - count + len(weights) // 2, edge)
@@ -104,4 +106,4 @@ def _padded(lines: Tensor, before: int, behind: int, edge: Edge) -> Tensor:
     return torch.cat([first.expand(*shape, before), lines, last.expand(*shape, behind)], -1)
 
 
-__all__ = ["gaussian", "gaussian_planes", "gaussian_rgba"]
+__all__ = ["WIDE_FROM", "gaussian", "gaussian_planes", "gaussian_rgba"]

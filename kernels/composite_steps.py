@@ -160,6 +160,9 @@ class _Plan:
         """One step of the node at hand."""
         if level >= LEVELS:
             raise Unplanned
+        mask = more.get("mask")
+        if mask is not None and not mask[:1].flags.c_contiguous:
+            more["mask"] = np.ascontiguousarray(mask)
         self._own.append(len(self.steps))
         self.steps.append(Step(op, level, self._box, end=len(self.steps) + 1, **more))
 
@@ -244,7 +247,8 @@ class _Plan:
             else:
                 scattered = {"alphas": ONES, "opacity": node.fill, "mask": None}
                 self.add("blend", top, **(painted if mode == DISSOLVE else painted | scattered))
-            self.steps += [_blend_layer(one, top, len(self.steps) + i) for i, one in enumerate(node.inside, 1)]
+            for effect in node.inside:
+                self.steps.append(replace(_blend_layer(effect, top, len(self.steps) + 1), mask=None))
             self.add("mix", level, source=top, alphas=alphas, opacity=owner.opacity, **given)
         else:
             self.add("blend", level, **painted)

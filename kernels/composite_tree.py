@@ -92,9 +92,11 @@ def composite_tree(
 
 def _check(nodes: Sequence[Node], width: int, height: int) -> None:
     for node in nodes:
-        owner = node if node.layer is None else node.layer
-        if owner.mask is not None and owner.mask.shape != (height, width):
-            raise ValueError(f"a mask has the canvas's size {width}x{height}; got {owner.mask.shape[::-1]}")
+        mask = node.mask if node.layer is None else node.layer.mask
+        if mask is not None and mask.dtype != np.uint8:
+            raise ValueError(f"a mask is uint8 [H, W]; got {mask.dtype} {mask.shape}")
+        if mask is not None and mask.shape != (height, width):
+            raise ValueError(f"a mask has the canvas's size {width}x{height}; got {mask.shape[::-1]}")
         _check((*node.children, *node.clips), width, height)
 
 

@@ -5,7 +5,7 @@ codes that fit. 512 KiB are one block.
 """
 
 # numba's decorators are untyped
-# mypy: disable-error-code="misc, untyped-decorator, no-untyped-call, no-untyped-def"
+# mypy: disable-error-code="misc, untyped-decorator, no-untyped-call, no-untyped-def, assignment"
 from __future__ import annotations
 
 from typing import Any

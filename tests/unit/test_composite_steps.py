@@ -234,6 +234,17 @@ def test_a_mask_has_the_canvass_size() -> None:
                 composite_tree(nodes, *SIZE)
 
 
+def test_a_groups_mask_is_bytes_in_any_order() -> None:
+    columns = np.asfortranarray(np.random.default_rng(2).integers(0, 256, SIZE[::-1], dtype=np.uint8))
+    inner = (Node(plain()), Node(plain(mode="screen")))
+    one, two = (
+        composite_tree([Node(None, inner, mode="hue", mask=mask)], *SIZE) for mask in (columns, columns.copy("C"))
+    )
+    assert one.tobytes() == two.tobytes()
+    with pytest.raises(ValueError, match="uint8"):
+        composite_tree([Node(None, inner, mode="hue", mask=columns.astype(np.float64))], *SIZE)
+
+
 @pytest.mark.parametrize(
     "values",
     [

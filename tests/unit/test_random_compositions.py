@@ -27,6 +27,7 @@ from artifacts.errors import NotFound
 from deployments.engines.image_core import work
 from deployments.errors import InvalidRequest, as_app_error
 from deployments.operation import Inputs
+from kernels import composite_tree
 from kernels.composite_tree import Node, composite_tree_reference
 from tests.unit.compositions import IDS, JSON, compositions, stocked
 from tests.unit.image_bench import Bench
@@ -64,14 +65,14 @@ def drawn(bench: Bench, composition: JSON) -> np.ndarray:
 def nodes_of(bench: Bench, composition: JSON) -> Sequence[Node]:
     """What the compositor is given."""
     given: list[Sequence[Node]] = []
-    real = work.composite_tree.composite_tree
+    real = composite_tree.composite_tree
 
     def noted(nodes: Sequence[Node], *size: int, **more: Any) -> np.ndarray:
         given.append(nodes)
         return real(nodes, *size, **more)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(work.composite_tree, "composite_tree", noted)
+        patch.setattr(composite_tree, "composite_tree", noted)
         drawn(bench, composition)
     return given[-1]
 
