@@ -153,20 +153,29 @@ async def test_a_hit_without_a_counterpart_is_an_artefact(
 
 def test_the_searcher_did_not_make_the_summary() -> None:
     everything = lambda model: True  # noqa: E731
-    assert choice(["yunet"], everything) == {
-        "detector": "centerface", "model": "centerface", "scale": 1, "coarse": 0.5, "independent": True
+    assert choice(["yunet"], "sampled", everything) == {
+        "detector": "centerface", "model": "centerface", "scale": 1, "coarse": 0.5, "independent": True, "also": None
     }  # fmt: skip
-    assert choice(["centerface"], everything)["model"] == "yunet"  # type: ignore[index]
-    assert choice(["centerface", "yunet"], everything)["model"] == "blazeface_full"  # type: ignore[index]
-    alone = choice(["yunet"], lambda model: model == "yunet")
+    assert choice(["centerface"], "sampled", everything)["model"] == "yunet"  # type: ignore[index]
+    assert choice(["centerface", "yunet"], "sampled", everything)["model"] == "blazeface_full"  # type: ignore[index]
+    alone = choice(["yunet"], "full", lambda model: model == "yunet")
     assert alone == {
         "detector": "opencv_face_detector",
         "model": "yunet",
         "scale": 2,
         "coarse": None,
         "independent": False,
+        "also": None,
     }
-    assert choice([], lambda model: False) is None
+    assert choice([], "full", lambda model: False) is None
+
+
+def test_a_full_proof_asks_the_summarys_detector_too() -> None:
+    full = choice(["yunet"], "full", lambda model: True)
+    assert full
+    assert full["detector"] == "centerface"
+    assert full["also"] == {"detector": "opencv_face_detector", "model": "yunet"}
+    assert choice([], "full", lambda model: True)["also"] is None  # type: ignore[index]
 
 
 def test_what_a_sampled_proof_looks_at() -> None:

@@ -15,13 +15,11 @@ from deployments.replicas.local import local_runner
 from tests.bench.faces import residual
 
 CONTEXT = Context(Scope("t_acme", "dev"), "request-1")
-MOST = {"face_clip.mp4": 0, "crowd_real.mp4": 20}
-"""Finds of YuNet, which made the summary and is not asked again by the proof: in the street crowd it had 14."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["face_clip.mp4", "crowd_real.mp4"])
-async def test_a_full_proof_leaves_nothing_that_its_detector_finds_in_any_frame(
+async def test_a_full_proof_leaves_nothing_that_either_detector_finds_in_any_frame(
     name: str, shared_data: Path, weights: Callable[[str], Path], tmp_path: Path
 ) -> None:
     folders = {str(weights(model).parent): None for model in ("yunet", "centerface")}
@@ -42,5 +40,4 @@ async def test_a_full_proof_leaves_nothing_that_its_detector_finds_in_any_frame(
     assert report["residual_faces"] == 0
     assert report["frames"] == report["fine_frames"]
     left = residual(clip, file, settings)
-    assert left["centerface"] == 0
-    assert left["opencv_face_detector"] <= MOST[name]
+    assert left == {"centerface": 0, "opencv_face_detector": 0}

@@ -27,7 +27,7 @@ SEEN = ("source_id", "kind", "speed", "opacity", "blend_mode", "mask_artifact_id
 MOVING = ("opacity", "opacity_over", "position", "scale")
 """The curves that are seen."""
 HIDING = ("tracks_id", "preset", "style", "min_face_px", "tracks", "spans", "mask_artifact_id")
-SEARCHING = ("mode", "detector", "model", "scale", "coarse", "allow_residual")
+SEARCHING = ("mode", "detector", "model", "scale", "coarse", "also", "allow_residual")
 ENCODING = ("codec", "options", "pixels", "container")
 
 

@@ -8,13 +8,12 @@ from typing import Any
 from artifacts import Record, Registry, Scope
 from artifacts.errors import NotFound
 from configs.fonts import UnknownFont, font, fonts
-from configs.models import Models
 from configs.profiles import profiles
 from configs.settings import Settings
 from deployments.engines.video_render.clips import need
 from deployments.engines.video_render.copied import copied
 from deployments.engines.video_render.models import BurnIn, Ducking, RenderRequest, SoftCaptions
-from deployments.engines.video_render.searcher import choice, listed
+from deployments.engines.video_render.searcher import choice, listed, weights_id
 from deployments.engines.video_render.timeline import Resolved, has_video, resolve
 from deployments.errors import InvalidRequest, MissingDependency, UnknownPreset, WrongAsset
 from deployments.operation import JSON, Context, Input, Operation, Plan, Warning
@@ -74,7 +73,7 @@ def plan(request: RenderRequest, context: Context, registry: Registry, settings:
         backend_version=BACKEND_VERSION,
         inputs=tuple(found.inputs),
         parent_asset_id=found.parent_asset_id,
-        weights_id=Models(settings).weights_id(proof["model"]) if proof else None,
+        weights_id=weights_id(proof, settings) if proof else None,
         warnings=tuple(warnings),
     )
 
@@ -155,7 +154,7 @@ def _proof(
     for id in body.get("anonymised", ()):
         with suppress(NotFound):
             made_by.add(registry.artifact(scope, id).meta["model_used"])
-    chosen = choice(sorted(made_by), listed(settings))
+    chosen = choice(sorted(made_by), mode, listed(settings))
     assert chosen, "models.yaml lists a detector"
     proof = {"mode": mode, "allow_residual": request.allow_residual, "made_by": sorted(made_by), **chosen}
     return proof, [Warning(MAY_REMAIN, field="allow_residual", used=True)] if request.allow_residual else []

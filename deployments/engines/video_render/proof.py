@@ -20,7 +20,7 @@ from artifacts import Draft
 from deployments.engines.video_render.covers import Cover
 from deployments.engines.video_render.film import Film
 from deployments.engines.video_render.notes import Notes
-from deployments.engines.video_render.search import SURE, Hits, Search
+from deployments.engines.video_render.search import SURE, Hits, Searches
 from deployments.errors import ResidualFaces
 from deployments.operation import JSON, Plan, Side, Tools
 from kernels.tracks import Linking, link
@@ -86,6 +86,7 @@ def report(plan: Plan, said: JSON, frames: int, painted: int, end_ms: int) -> Si
         "model_used": wanted["model"],
         "independent": wanted["independent"],
         "scale": wanted["scale"],
+        "also": wanted["also"] and wanted["also"]["detector"],
         "fine_frames": said["fine"],
         "repaired_faces": said["repaired"]["count"],
         "artefacts": said["artefacts"]["count"],
@@ -120,7 +121,7 @@ async def prove(tools: Tools, notes: Notes, film: Film) -> Proof:
     chosen = notes.searched(film.plan.parameters["proof"]["mode"])
     fine = None if full else notes.fine(chosen)
     proof, covers = Proof(), []
-    search = Search(film.plan, tools, notes, film)
+    search = Searches(film.plan, tools, notes, film)
     faces: Hits = {}
     for turn in range(REPAIRS + 1):
         await search.look(chosen, fine)

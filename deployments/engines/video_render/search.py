@@ -42,12 +42,16 @@ Look = tuple[int, float]
 
 
 class Search:
-    """Remembers of each frame what was found in it, until the segment is made anew and it is looked at again."""
+    """By one detector. Remembers of each frame what was found in it, until the segment is made anew and it is looked at
+    again."""
 
-    def __init__(self, plan: Plan, tools: Tools, notes: Notes, film: Film) -> None:
-        proof = plan.parameters["proof"]
+    def __init__(
+        self, detector: str, fine: float, coarse: float | None, tools: Tools, notes: Notes, film: Film
+    ) -> None:
+        """The scales of its looks; `coarse` is None where it makes none."""
         self._tools, self._notes, self._film = tools, notes, film
-        self._detector, self._fine, self._coarse = proof["detector"], proof["scale"], proof["coarse"]
+        self._detector, self._fine = detector, fine
+        self._scales = (fine,) if coarse is None else (fine, coarse)
         self._hit: dict[Look, Boxes] = {}
         self._known: dict[Look, Boxes] = {}
         self._left_open: Hits = {}
@@ -62,10 +66,10 @@ class Search:
 
         Those of `fine`, and all where it is None, are searched fine at once; the others coarse first.
         """
-        first = set(numbers) if fine is None or self._coarse is None else set(fine) & set(numbers)
-        looks: dict[int, list[float]] = {n: [self._fine if n in first else self._coarse] for n in numbers}
+        first = set(numbers) if fine is None else set(fine) & set(numbers)
+        looks: dict[int, list[float]] = {n: [self._scales[0 if n in first else -1]] for n in numbers}
         for number in numbers:  # what was seen of the segment as it was before
-            for scale in (self._fine, self._coarse):
+            for scale in self._scales:
                 self._hit.pop((number, scale), None)
         doubted = await self._searched(looks)
         await self._searched({n: [self._fine] for n in sorted(doubted)})
@@ -80,7 +84,7 @@ class Search:
         return {n: boxes for n in numbers if len(boxes := self._sorted(n)[1])}
 
     def _looks(self, number: int) -> list[Look]:
-        return [look for look in ((number, self._fine), (number, self._coarse)) if look in self._hit]
+        return [(number, scale) for scale in self._scales if (number, scale) in self._hit]
 
     def _sorted(self, number: int) -> tuple[Boxes, Boxes]:
         """Faces and artefacts of a frame; what a fine look found too is not told twice."""
@@ -188,6 +192,34 @@ class Search:
             yield mine, np.stack(pictures), (across / size[0], down / size[1])
 
 
+class Searches:
+    """Those of all detectors that the plan names, as one."""
+
+    def __init__(self, plan: Plan, tools: Tools, notes: Notes, film: Film) -> None:
+        proof = plan.parameters["proof"]
+        self._first = Search(proof["detector"], proof["scale"], proof["coarse"], tools, notes, film)
+        also = [Search(proof["also"]["detector"], 1, None, tools, notes, film)] if proof["also"] else []
+        self._all = [self._first, *also]
+
+    @property
+    def fine(self) -> int:
+        """How many frames were looked at fine."""
+        return self._first.fine
+
+    async def look(self, numbers: Sequence[int], fine: Collection[int] | None = None) -> None:
+        """As Search's."""
+        for search in self._all:
+            await search.look(numbers, fine)
+
+    def faces(self, numbers: Sequence[int]) -> Hits:
+        """As Search's, of any detector."""
+        return _together([search.faces(numbers) for search in self._all])
+
+    def artefacts(self, numbers: Sequence[int]) -> Hits:
+        """As Search's, of any detector."""
+        return _together([search.artefacts(numbers) for search in self._all])
+
+
 def _small(frame: VideoFrame, scale: float) -> NDArray[np.uint8]:
     """[h, w, 3] BGR: its longer side is at most SIDE times the scale, or it is enlarged by a scale above 1."""
     factor = scale * min(1.0, SIDE / max(frame.width, frame.height))
@@ -196,6 +228,11 @@ def _small(frame: VideoFrame, scale: float) -> NDArray[np.uint8]:
     way = None if same else "AREA" if factor < 1 else "BICUBIC"
     small = frame.to_ndarray(width=width, height=height, format="bgr24", interpolation=way)
     return small.astype(np.uint8, copy=False)
+
+
+def _together(found: Sequence[Hits]) -> Hits:
+    numbers = sorted({number for hits in found for number in hits})
+    return {number: _joined([hits[number] for hits in found if number in hits]) for number in numbers}
 
 
 def _joined(looks: Sequence[Boxes]) -> Boxes:
@@ -214,4 +251,4 @@ def _meets(boxes: Boxes, others: NDArray[np.float64]) -> NDArray[np.bool_]:
     return met
 
 
-__all__ = ["SURE", "Boxes", "Hits", "Search"]
+__all__ = ["SURE", "Boxes", "Hits", "Search", "Searches"]

@@ -1,7 +1,8 @@
 """Which detector searches a render for faces that remain. Light.
 
 The first of `SEARCHERS` that is here and did not make the clips' summaries: what one detector missed, another may
-find. Where there is no other, the one that made them looks again at twice its scale.
+find. Where there is no other, the one that made them looks again at twice its scale. A full proof asks that one too:
+a face that it sees in the file and did not see in the source would be found by whoever runs it on the file.
 """
 
 from __future__ import annotations
@@ -23,15 +24,26 @@ SEARCHERS: tuple[tuple[str, str, float | None], ...] = (
 """(detector, its weights in models.yaml, the scale of its coarse looks; None: it makes none), best first."""
 
 
-def choice(made_by: Sequence[str], here: Callable[[str], bool]) -> JSON | None:
-    """detector, model, scale, coarse and independent; None where none is here. `made_by`: the summaries' models."""
+def choice(made_by: Sequence[str], mode: str, here: Callable[[str], bool]) -> JSON | None:
+    """detector, model, scale, coarse, independent, and `also`: detector and model of who is asked beside; None where
+    none is here. `made_by`: the summaries' models."""
     present = [row for row in SEARCHERS if here(row[1])]
     for detector, model, coarse in present:
         if model not in made_by:
-            return {"detector": detector, "model": model, "scale": 1, "coarse": coarse, "independent": True}
+            makers = ({"detector": maker, "model": made} for maker, made, _ in present if made in made_by)
+            also = next(makers, None) if mode == "full" else None
+            found = {"detector": detector, "model": model, "scale": 1, "coarse": coarse}
+            return found | {"independent": True, "also": also}
     for detector, model, _ in present:
-        return {"detector": detector, "model": model, "scale": 2, "coarse": None, "independent": False}
+        found = {"detector": detector, "model": model, "scale": 2, "coarse": None}
+        return found | {"independent": False, "also": None}
     return None
+
+
+def weights_id(proof: JSON, settings: Settings) -> str:
+    """Of all that search, joined by a plus."""
+    models = [proof["model"], *([proof["also"]["model"]] if proof["also"] else [])]
+    return "+".join(Models(settings).weights_id(model) for model in models)
 
 
 def listed(settings: Settings) -> Callable[[str], bool]:
@@ -53,7 +65,7 @@ def settle(plan: Plan, weights: Callable[[str], Path], settings: Settings) -> Pl
             return False
         return True
 
-    found = choice(proof["made_by"], here)
+    found = choice(proof["made_by"], proof["mode"], here)
     if found is None:
         raise BackendUnavailable(
             "no face detector has its weights here, so the render cannot be searched for faces that remain: fetch them "
@@ -63,8 +75,8 @@ def settle(plan: Plan, weights: Callable[[str], Path], settings: Settings) -> Pl
     return replace(
         plan,
         parameters=plan.parameters | {"proof": proof | found},
-        weights_id=Models(settings).weights_id(found["model"]),
+        weights_id=weights_id(found, settings),
     )
 
 
-__all__ = ["SEARCHERS", "choice", "listed", "settle"]
+__all__ = ["SEARCHERS", "choice", "listed", "settle", "weights_id"]
