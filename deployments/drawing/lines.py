@@ -13,6 +13,8 @@ from PIL import ImageFont
 from deployments.drawing.fallback import letters, stretches
 from deployments.drawing.runs import Run, right_to_left, runs
 
+LINE_ENDS = "\r\n|[\n\r\x85\u2028\u2029]"
+"""Of Unicode's; a shaper takes none of them in a line."""
 TAB = 4
 """Spaces."""
 
@@ -66,7 +68,7 @@ class Setter:
     def set(self, text: str, width: float | None, align: str) -> list[Line]:
         """Lines of text, broken at `width` where one is given."""
         broken: list[tuple[str, bool, bool]] = []
-        for paragraph in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+        for paragraph in re.split(LINE_ENDS, text):
             lines, rtl = self._broken(_printable(paragraph), width), right_to_left(paragraph)
             broken += [(line, rtl, i == len(lines) - 1) for i, line in enumerate(lines)]
         room = width if width is not None else max(self.measure(line) for line, _, _ in broken)

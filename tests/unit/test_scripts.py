@@ -167,6 +167,19 @@ def test_burnt_captions_have_the_scripts_too() -> None:
     assert np.abs(np.subtract(size, expected.shape)).max() <= 2 * max(1, round(0.06 * 0.08 * 360)) + 1
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x85", "\u2028", "\u2029"])
+def test_every_line_end_of_unicode_ends_a_line(end: str) -> None:
+    assert [line.text for line in drawn(f"one{end}two").layout.lines] == ["one", "two"]
+
+
+def test_a_cue_with_a_line_end_in_a_line_is_drawn() -> None:
+    style = {"font": "Noto Sans", "size": 0.08, "position": "bottom"}
+    style |= dict.fromkeys(("background", "outline", "color"), "#ffffffff")
+    pictures = [captions.draw([said], style, (640, 360))[0] for said in ("one two", "one\u2029two", "one\n two ")]
+    assert (pictures[0] == pictures[1]).all()
+    assert (pictures[0] == pictures[2]).all()
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.text(min_size=1, max_size=30), st.sampled_from([0.0, 100.0]), st.sampled_from(["left", "justify"]))
 def test_any_text_is_drawn(said: str, tracking: float, align: str) -> None:

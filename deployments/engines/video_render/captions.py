@@ -88,6 +88,7 @@ def burnt(cues: Sequence[JSON], style: JSON | None, canvas: tuple[int, int], col
 def draw(lines: Sequence[str], style: JSON, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
     """(uint8 [h, w, 4] straight RGBA, (x, y) of its top left pixel): centred lines on a box, inside the safe area."""
     (width, height), font = size, style["font"]
+    lines = [" ".join(text.split()) for text in lines]  # a line of a cue may hold no end of one
     em = max(1, round(style["size"] * min(width, height)))
     widest = max(_setter(font, em).measure(text) for text in lines)
     room = WIDEST * width - 2 * em * (PADDING + OUTLINE)
