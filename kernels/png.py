@@ -95,11 +95,12 @@ def encode_png(pixels: np.ndarray, *, threads: int = 1, dpi: int | None = None, 
 
 def _deflated(data: np.ndarray, last: bool) -> bytes:
     """uint8 [n] as deflate blocks that end on a byte and are referred to by nothing after them."""
-    lengths = png_huffman.lengths_of(png_huffman.counts_of(data))
     middle = max(0, data.size - SAMPLE_BYTES) // 2
-    sample = data[middle : middle + SAMPLE_BYTES]
+    sample = data[middle : middle + SAMPLE_BYTES]  # counting the whole costs flat pictures more than all else here
+    lengths = png_huffman.lengths_of(png_huffman.counts_of(sample))
     if png_huffman.bits_of(sample, lengths) / 8 > WORTH * len(_matched(sample, True)):
         return _matched(data, last)
+    lengths = png_huffman.lengths_of(png_huffman.counts_of(data))
     room = png_huffman.bits_of(data, lengths) // 8 + png_huffman.ROOM
     out = np.empty(room // 4 + 1, "<u4")
     return out.view(np.uint8)[: png_huffman.block(data, lengths, last, out)].tobytes()
