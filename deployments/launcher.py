@@ -140,6 +140,7 @@ def launch(config: Path) -> int:
     finally:
         state.unlink(missing_ok=True)
         ray.shutdown()
+        time.sleep(2 * TOGETHER_S)  # for the last lines in the pipe
         shutil.rmtree(folder, ignore_errors=True)
     return 0
 

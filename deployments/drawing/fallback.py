@@ -10,8 +10,10 @@ from configs.fonts import fonts, letters_of
 
 JOINING = ("ARABIC", "SYRIAC", "MONGOLIAN", "NKO", "DEVANAGARI", "BENGALI")
 """Scripts whose letters are shaped together and are not torn apart."""
-UNSEEN = ("Cc", "Cf")
-"""Categories of characters that need no glyph."""
+UNSEEN = ("Cc", "Cf", "Zl", "Zp")
+"""Categories of characters that need no glyph: line ends among them, which the lines are broken at."""
+SELECTORS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
+"""Variation selectors, which choose between glyphs of the letter before them and have none of their own."""
 COMMON = ("Z", "P", "S")
 """First letters of the categories that belong to the script around them: spaces, punctuation, symbols."""
 
@@ -68,7 +70,11 @@ def _font_of(letter: str, asked: str, before: str) -> str:
 
 def _has(name: str, text: str) -> bool:
     known = letters_of(name)
-    return all(ord(letter) in known or unicodedata.category(letter) in UNSEEN for letter in text)
+    return all(ord(letter) in known or _unseen(letter) for letter in text)
+
+
+def _unseen(letter: str) -> bool:
+    return unicodedata.category(letter) in UNSEEN or any(ord(letter) in selectors for selectors in SELECTORS)
 
 
 def _joins(letter: str) -> bool:

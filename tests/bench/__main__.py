@@ -2,8 +2,9 @@
 
 A topic is a module of this package with `run(home) -> list[Row]`; `python -m tests.bench TOPIC…` runs those named, and
 leaves what was measured of the others before, as it does with a topic that cannot be run on this machine. The page gets
-a table wherever it has a pair of comments `<!-- bench TOPIC -->` and `<!-- end -->`; `python -m tests.bench --docs
---show` writes it from the last results alone.
+a table wherever it has a pair of comments `<!-- bench TOPIC -->` and `<!-- end -->`, and of the named topics alone: a
+figure that was measured beside other work does not replace a good one by the way. `--docs --show` writes the last
+results without a run.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def as_markdown(result: JSON) -> str:
 
 
 def filled(page: str, results: JSON) -> str:
-    """The page with the table of every topic that there are results of."""
+    """The page with the tables of these results; it keeps the others."""
 
     def block(found: re.Match[str]) -> str:
         result = results.get(found[2])
@@ -88,8 +89,8 @@ def main(arguments: list[str]) -> None:
     home.mkdir(parents=True, exist_ok=True)
     file, console = home / "bench.json", Console(width=150)
     results: JSON = json.loads(file.read_text()).get("topics", {}) if file.exists() else {}
-    named = [argument for argument in arguments if not argument.startswith("--")]
-    for topic in [] if "--show" in arguments else topics(named):
+    asked = topics([argument for argument in arguments if not argument.startswith("--")])
+    for topic in [] if "--show" in arguments else asked:
         try:
             results[topic] = measured(topic, home)
         except NotRun as reason:
@@ -98,7 +99,7 @@ def main(arguments: list[str]) -> None:
         console.print(as_table(topic, results[topic]))
         file.write_text(json.dumps({"topics": results}, indent=2))
     if "--docs" in arguments:
-        PAGE.write_text(filled(PAGE.read_text(), results))
+        PAGE.write_text(filled(PAGE.read_text(), {topic: results[topic] for topic in asked if topic in results}))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -131,3 +131,18 @@ def test_the_one_that_was_not_asked_for_longest_goes_first(others: int, kept: bo
         planned.keep(one, plan(number))
     assert (planned.find(registry, asked[0]) is not None) == kept
     assert planned.find(registry, asked[-1]) == plan(others)
+
+
+def test_a_plan_that_is_pushed_out_while_its_inputs_are_looked_at_is_still_found() -> None:
+    """The store is asked in a thread; meanwhile others' plans are kept."""
+    planned, asked = Planned(), Asked("image_render", SCOPE, None, b"{}")
+    plan = Plan("image_render", SCOPE, "image_render", {}, "image_core", "1", parent_asset_id="asset_aaaaaaaa")
+
+    class Busy:
+        def asset(self, scope: Scope, id: str) -> None:
+            for number in range(MOST):
+                planned.keep(Asked("image_render", SCOPE, None, f"{number}".encode()), plan)
+
+    planned.keep(asked, plan)
+    assert planned.find(cast(Registry, Busy()), asked) is plan
+    assert planned.find(cast(Registry, Busy()), asked) is plan

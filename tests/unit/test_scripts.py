@@ -148,6 +148,13 @@ def test_letters_that_no_font_has_are_told() -> None:
     assert len(plan("".join(chr(0x4E00 + i) for i in range(50))).warnings[0].given) == 20
 
 
+@pytest.mark.parametrize("said", ["a\u2028b", "a\u2029b", "a\x85b", "a\u200db", "a\ufe0fb", "a\U000e0100b"])
+def test_what_needs_no_glyph_is_not_told_and_asks_for_no_other_font(said: str) -> None:
+    made = plan(said)
+    assert made.warnings == ()
+    assert "fallback_sha256" not in made.parameters
+
+
 def test_layers_are_told_and_keyed_too() -> None:
     bench = Bench(Settings())
     made = bench.plan({"composition": canvas({"text": f"{ARABIC}{HAN}"})})
@@ -164,7 +171,10 @@ def test_burnt_captions_have_the_scripts_too() -> None:
     rows, columns = np.nonzero(cover.any(1))[0], np.nonzero(cover.any(0))[0]
     expected = by_pillow(ARABIC, "Noto Sans Arabic", round(0.08 * 360))
     size = (rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1)
-    assert np.abs(np.subtract(size, expected.shape)).max() <= 2 * max(1, round(0.06 * 0.08 * 360)) + 1
+    near = 2 * max(1, round(0.06 * 0.08 * 360)) + 1
+    assert np.abs(np.subtract(size, expected.shape)).max() <= near
+    boxes = by_pillow(ARABIC, "Noto Sans", round(0.08 * 360))  # what the font asked for would draw
+    assert np.abs(np.subtract(size, boxes.shape)).max() > 2 * near
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x85", "\u2028", "\u2029"])
