@@ -1,7 +1,8 @@
 """Compositing a tree: groups, clipping, fill, adjustments, effects, knockout. What is flat goes to the fast stack.
 
-A tree is a table of steps (`kernels.composite_steps`) that the compiled walk takes. What no step stands for, linear
-light, and all of it where numba is not installed, is composited by the reference in float32, in bands of rows.
+A tree is a table of steps (`kernels.composite_steps`) that the compiled walk takes, and so is a stack in linear light.
+What no step stands for, and all of it where numba is not installed, is composited by the reference in float32, in bands
+of rows.
 
 Equality policy. Both agree with `composite_tree_reference` in float64 within 1/255 except where `kernels.composite`
 says that formulas jump, and where an adjustment that works on 8 bits falls on either side of a step. Bytes do not
@@ -75,12 +76,13 @@ def composite_tree(
 ) -> np.ndarray:
     """The nodes, bottom to top, over a transparent canvas: uint8 [height, width, 4], straight RGBA."""
     flat = flattened(nodes)
-    if flat is not None:
+    if flat is not None and (fast is None or not linear):
         return composite(flat, width, height, threads=threads, linear=linear)
-    if fast is not None and not linear:
+    if fast is not None:
         _check(nodes, width, height)
+        planned = nodes if flat is None else [Node(layer) for layer in flat]
         with suppress(Unplanned):
-            return fast.composite_steps(steps_of_tree(nodes, width, height), width, height, threads)
+            return fast.composite_steps(steps_of_tree(planned, width, height, linear=linear), width, height, threads)
     out = np.empty((height, width, 4), np.uint8)
     for first in range(0, height, _ROWS_AT_A_TIME):
         rows = (first, min(height, first + _ROWS_AT_A_TIME))
