@@ -31,7 +31,7 @@ import torch
 from kernels import color
 from kernels.blend import DISSOLVE, canonical
 from kernels.composite_formulas import PASS_THROUGH, SPECIAL_FILLS
-from kernels.lookup import ColorRow, LookUp, Named, Table, rows_of
+from kernels.lookup import SMOOTH, ColorRow, LookUp, Named, Table, rows_of
 
 if TYPE_CHECKING:
     from kernels.composite import Layer
@@ -45,9 +45,6 @@ PIXELS: Final = -1
 """Instead of a level: the layer's own pixels."""
 ONES: Final = -2
 """Instead of a level whose alphas are taken: alphas of 1."""
-
-PLACES: Final = 4097
-"""Of the tables between light and encoded values: 2e-5 off at most, where dark values bend."""
 
 Op = (
     Literal["blend", "copy", "lock", "unlock", "mix", "add", "refill", "hard_mix", "cover", "take_out"] | LookUp | Named
@@ -142,7 +139,7 @@ def steps_of_rows(layer: Layer, rows: Sequence[ColorRow]) -> list[Step]:
 def _transfers() -> tuple[np.ndarray, Table, Table]:
     """The light of bytes, and what encodes and decodes."""
     light = color.to_linear(torch.arange(256, dtype=torch.float64) / 255).float().numpy()
-    ramp = torch.linspace(0, 1, PLACES, dtype=torch.float64)
+    ramp = torch.linspace(0, 1, SMOOTH, dtype=torch.float64)
     encode, decode = (of(ramp).float().expand(3, -1).contiguous().numpy() for of in (color.to_srgb, color.to_linear))
     return light, Table(encode), Table(decode)
 
