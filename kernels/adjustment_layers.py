@@ -64,17 +64,16 @@ class Tabled:
 
 @dataclass(frozen=True, slots=True)
 class Formulated:
-    """A recolouring that a formula stands for, and perhaps a table after it."""
+    """A recolouring that a formula stands for."""
 
     of: Recolor
-    first: ColorRow
-    after: Callable[[], tuple[ColorRow, ...]] = tuple
+    row: ColorRow
 
     def __call__(self, c: Tensor) -> Tensor:
         return self.of(c)
 
     def rows(self) -> tuple[ColorRow, ...]:
-        return (self.first, *self.after())
+        return (self.row,)
 
 
 def recolor(kind: str, parameters: JSON) -> Recolor:
@@ -270,25 +269,18 @@ def _black_white(p: JSON) -> Recolor:
     lies."""
     share = [p[name] / 100 for name in HUES]
 
-    def tinted(grey: Tensor) -> Tensor:
-        if not p.get("tint_color"):
-            return grey
-        return MODES["color"].reference(grey, _color(p["tint_color"], grey).expand_as(grey)).clamp(0, 1)
-
     def of(c: Tensor) -> Tensor:
         ordered, index = c.sort(-1)
         low, middle, high = ordered.unbind(-1)
         primary = c.new_tensor([share[0], share[2], share[4]])[index[..., 2]]
         secondary = c.new_tensor([share[3], share[5], share[1]])[index[..., 0]]  # the complement of the least channel
-        grey = (low + (middle - low) * secondary + (high - middle) * primary).clamp(0, 1)
-        return tinted(grey[..., None].expand_as(c))
+        grey = (low + (middle - low) * secondary + (high - middle) * primary).clamp(0, 1)[..., None].expand_as(c)
+        if not p.get("tint_color"):
+            return grey
+        return MODES["color"].reference(grey, _color(p["tint_color"], c).expand_as(c)).clamp(0, 1)
 
-    after = partial(_only_table, tinted) if p.get("tint_color") else tuple
-    return Formulated(of, formula("black_white", *share), after)
-
-
-def _only_table(of: Recolor) -> tuple[ColorRow, ...]:
-    return (table_of(of, SMOOTH),)
+    tint = _color(p.get("tint_color") or GREY, torch.empty(0, dtype=torch.float64)).tolist()
+    return Formulated(of, formula("black_white", *share, *tint))
 
 
 def _photo_filter(p: JSON) -> Recolor:
@@ -306,7 +298,7 @@ def _photo_filter(p: JSON) -> Recolor:
     return Formulated(of, formula("photo_filter", *(1 + glass * p["density"] / 100).tolist()))
 
 
-WARMING = "#ec8a00ff"
+WARMING, GREY = "#ec8a00ff", "#808080ff"
 
 
 def _color(value: str, like: Tensor) -> Tensor:

@@ -75,9 +75,14 @@ def grey_of(r: Any, g: Any, b: Any, reds: Any, yellows: Any, greens: Any, cyans:
     return unit(low + (middle - low) * secondary + (high - middle) * primary)
 
 
+def tinted(grey: Any, red: Any, green: Any, blue: Any) -> Any:
+    """A grey that has a colour's hue and keeps its luminosity: mode color; of another grey it is itself."""
+    return recolor(grey, ONE, ONE, red, green, blue, ONE)
+
+
 def filtered(r: Any, g: Any, b: Any, red: Any, green: Any, blue: Any) -> Any:
     """Seen through a glass that lets these shares through, the luminosity kept."""
     return recolor(luma(r, g, b), ONE, ONE, r * red, g * green, b * blue, ONE)
 
 
-__all__ = ["GREYEST", "filtered", "grey_of", "hue_of", "saturated", "unit", "weight_in"]
+__all__ = ["GREYEST", "filtered", "grey_of", "hue_of", "saturated", "tinted", "unit", "weight_in"]

@@ -16,7 +16,7 @@ from numba.extending import register_jitable
 
 from kernels import blend, color_formulas, composite_loops
 from kernels.blend import ONE, ZERO
-from kernels.color_formulas import filtered, grey_of, hue_of, saturated, unit, weight_in
+from kernels.color_formulas import filtered, grey_of, hue_of, saturated, tinted, unit, weight_in
 from kernels.compiled import INLINE, addressable, digest
 from kernels.composite_loops import PLANES_LOOP, TILE
 
@@ -26,7 +26,7 @@ RANGE = 7
 
 for shared in (
     *(blend.luma, blend.recolor),
-    *(unit, hue_of, color_formulas._reach, saturated, weight_in, grey_of, filtered),
+    *(unit, hue_of, color_formulas._reach, saturated, weight_in, grey_of, tinted, filtered),
 ):
     register_jitable(**INLINE)(shared)
 
@@ -85,12 +85,14 @@ def _colorize(source, values, number, planes, count):
 
 
 def _black_white(source, values, number, planes, count):
-    """values: the shares of reds, yellows, greens, cyans, blues, magentas."""
+    """values: the shares of reds, yellows, greens, cyans, blues, magentas; the colour that tints, or a grey."""
     reds, yellows, greens, cyans, blues, magentas = values[0], values[1], values[2], values[3], values[4], values[5]
+    red, green, blue = values[6], values[7], values[8]
     for x in range(count):
         r, g, b = unit(source[x]), unit(source[TILE + x]), unit(source[2 * TILE + x])
         grey = grey_of(r, g, b, reds, yellows, greens, cyans, blues, magentas)
-        planes[x], planes[TILE + x], planes[2 * TILE + x], planes[3 * TILE + x] = grey, grey, grey, ONE
+        r, g, b = tinted(grey, red, green, blue)
+        planes[x], planes[TILE + x], planes[2 * TILE + x], planes[3 * TILE + x] = r, g, b, ONE
 
 
 def _photo_filter(source, values, number, planes, count):

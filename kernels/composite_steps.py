@@ -10,7 +10,7 @@ above it, its layers are blended into that, and one more step blends that into t
     knockout:           copy 1 <- ground · blend 1 <- layer · mix 0 <- ground by the layer's alpha · add 0 <- 1 - ground
     part of a picture:  copy 1 <- nothing · copy 2 <- 0 · blend 2 <- layer · cover 1 by its alpha · … · take_out 1 <- 2
     adjustment:         lock 1 <- 0 · look_up 2 <- 1 · blend 1 <- 2 by its mode · unlock 0 <- 1
-    that is a formula:  lock 1 <- 0 · black_white 2 <- 1 · look_up 3 <- 2 (its tint) · blend 1 <- 3 · unlock 0 <- 1
+    that is a formula:  lock 1 <- 0 · hue_saturation 2 <- 1 · blend 1 <- 2 by its mode · unlock 0 <- 1
     in linear light:    lock 1 <- layer's light · blend 0 <- 1 within the layer's alpha · … · look_up of the picture
 
 A part of a picture is a group that passes through and yet has clips, effects, a fill or a knockout: its layers see what

@@ -231,7 +231,6 @@ def grouped(*nodes: Node, **more: Any) -> Node:
     return Node(None, nodes, **more)
 
 
-TINTED = "lock 1, black_white 2, look_up 3, blend 1, unlock 0"
 PLANS: dict[str, tuple[list[Node], str]] = {
     "a stack": ([Node(plain()), Node(plain())], "blend 0, blend 0"),
     "an isolated group": ([grouped(Node(plain()), Node(plain()), mode="hue")], "copy 1, blend 1, blend 1, blend 0"),
@@ -239,7 +238,10 @@ PLANS: dict[str, tuple[list[Node], str]] = {
     "passed through by half": ([grouped(Node(plain()), opacity=0.5)], "copy 1, blend 1, mix 0"),
     "clipped": ([Node(plain(), clips=(Node(plain()),))], "lock 1, blend 1, blend 0"),
     "an effect inside": ([Node(plain(), inside=(plain(),))], "copy 1, blend 1, blend 1, mix 0"),
-    "a formula and its tint": ([Node(None, (), recolor(*FORMULAS["black and white, tinted"]), 1, "normal")], TINTED),
+    "a formula": (
+        [Node(None, (), recolor("vibrance", {}), 1, "normal")],
+        "lock 1, hue_saturation 2, blend 1, unlock 0",
+    ),
     "hard mix, filled": ([Node(plain(mode="hard_mix"), fill=0.5)], "lock 1, copy 2, hard_mix 2, mix 0"),
     "a filled group that passes through": (
         [grouped(Node(plain(mode="screen")), fill=0.5)],
