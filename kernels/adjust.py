@@ -198,16 +198,15 @@ def _rows(active: list[tuple[Adjustment, float]]) -> list[ColorRow] | None:
 def _table(run: list[tuple[Adjustment, float]], *, of_bytes: bool) -> Table | None:
     if of_bytes:
         return Table(_of_greys(256, run).T.float().contiguous().numpy(), "look_up_steps")
-    values = _of_greys(2 * SMOOTH - 1, run)
-    between = (values[0] + values[2]) / 2  # a power is steepest where it begins
-    if (values[1] - between).abs().max() > STEEPEST:
+    first, between, second = _of_greys(3, run, 1 / (SMOOTH - 1))  # a power is steepest where it begins
+    if (between - (first + second) / 2).abs().max() > STEEPEST:
         return None
-    return Table(values[::2].T.float().contiguous().numpy())
+    return Table(_of_greys(SMOOTH, run).T.float().contiguous().numpy())
 
 
-def _of_greys(places: int, active: list[tuple[Adjustment, float]]) -> Tensor:
-    """float64 [places, 3]: what becomes of the greys from 0 to 1."""
-    ramp = torch.arange(places, dtype=torch.float64) / (places - 1)
+def _of_greys(places: int, active: list[tuple[Adjustment, float]], last: float = 1.0) -> Tensor:
+    """float64 [places, 3]: what becomes of the greys from 0 to the last one."""
+    ramp = torch.arange(places, dtype=torch.float64) / (places - 1) * last
     return _chain(ramp[:, None].expand(places, 3), active)
 
 

@@ -5,8 +5,9 @@ What no step stands for, and all of it where numba is not installed, is composit
 of rows.
 
 Equality policy. Both agree with `composite_tree_reference` in float64 within 1/255 except where `kernels.composite`
-says that formulas jump, and where an adjustment that works on 8 bits falls on either side of a step. Bytes do not
-depend on the number of threads.
+says that formulas jump, where an adjustment that works on 8 bits falls on either side of a step, and where darker or
+lighter colour meets what an adjustment left as light as it was: that tie the reference breaks by its last bit. Bytes do
+not depend on the number of threads.
 """
 
 from __future__ import annotations

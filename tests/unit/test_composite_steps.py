@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kernels import composite_colors, composite_levels
 from kernels import composite_tree as module
 from kernels.adjustment_layers import recolor
 from kernels.blend import MODES
 from kernels.composite import Layer
-from kernels.composite_colors import NAMES
+from kernels.composite_colors import NAMES, color_loop_of
 from kernels.composite_formulas import SPECIAL_FILLS
-from kernels.composite_numba import composite_steps
-from kernels.composite_steps import LEVELS, Unplanned, steps_of_tree
+from kernels.composite_numba import composite_steps, warm
+from kernels.composite_steps import LEVELS, Op, Unplanned, steps_of_tree
 from kernels.composite_tree import Node, composite_tree, composite_tree_reference
 from kernels.lookup import Table
 from tests.unit.test_composite import DISCONTINUOUS, SMOOTH, difference, rounded
@@ -221,6 +222,17 @@ def test_an_exposure_is_exact_where_it_is_steepest() -> None:
     nodes = [half, Node(None, (), change, 1, "normal")]
     got = composite_steps(steps_of_tree(nodes, 256, 1), 256, 1, 1)
     assert np.abs(got - composite_tree_reference(nodes, 256, 1).numpy() * 255).max() <= 1
+
+
+def test_every_step_has_a_loop_that_is_compiled_ahead() -> None:
+    names = {name for part in get_args(Op) for name in (get_args(part) or (part,))}
+    assert names == {"blend", *composite_levels._OPS, *NAMES}
+    warm()
+    compiled = (composite_levels.op_of, composite_colors._compiled)
+    before = [cached.cache_info().misses for cached in compiled]
+    for name in names - {"blend"}:
+        assert color_loop_of(name) if name in NAMES else composite_levels.op_of(name)
+    assert [cached.cache_info().misses for cached in compiled] == before
 
 
 def plain(value: int = 90, **more: Any) -> Layer:
