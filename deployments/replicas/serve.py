@@ -28,7 +28,7 @@ from deployments.replicas.detecting import PLAN, Detecting, Suspect, began
 from deployments.replicas.faces import FacesHost
 from deployments.replicas.host import Done, Host
 from deployments.replicas.meters import Meters
-from deployments.replicas.threads import pin
+from deployments.replicas.threads import few_heaps, pin
 from deployments.replicas.turns import Turns
 from deployments.runner import Runner
 
@@ -56,6 +56,8 @@ class Worker:
         self, settings: Settings, slots: int, faces: DeploymentHandle[Any] | None = None, warm: str = ""
     ) -> None:
         pin(settings)
+        if faces:
+            few_heaps()  # Video, whose encoders come and go in many threads
         configure(settings)
         registry = open_registry(settings)
         detect = Detecting(registry, ServeDispatch({"Faces": faces} if faces else {}))
