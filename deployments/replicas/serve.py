@@ -26,9 +26,10 @@ from deployments.operation import JSON, Plan, Report
 from deployments.operations import OPERATIONS
 from deployments.replicas.detecting import PLAN, Detecting, Suspect, began
 from deployments.replicas.faces import FacesHost
+from deployments.replicas.heaps import few_heaps
 from deployments.replicas.host import Done, Host
 from deployments.replicas.meters import Meters
-from deployments.replicas.threads import few_heaps, pin
+from deployments.replicas.threads import pin
 from deployments.replicas.turns import Turns
 from deployments.runner import Runner
 

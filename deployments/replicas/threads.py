@@ -1,9 +1,8 @@
-"""THREADS for the libraries that take it from the environment when they are first imported; who goes first where cores
-are few; and how many heaps threads may fill."""
+"""THREADS for the libraries that take it from the environment when they are first imported; and who goes first where
+cores are few."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 import threading
@@ -37,19 +36,4 @@ def give_way() -> None:
         os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
-HEAPS = 2
-"""Of a process that encodes video."""
-_M_ARENA_MAX = -8
-"""mallopt's name of it in glibc's malloc.h."""
-
-
-def few_heaps() -> None:
-    """Let threads share HEAPS heaps: glibc gives each thread its own, up to eight a core, and what an encoder leaves
-    free in one of them no other thread takes. Called before threads are started; elsewhere than on glibc nothing is
-    done."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt:
-        mallopt(_M_ARENA_MAX, HEAPS)
-
-
-__all__ = ["HEAPS", "NICENESS", "few_heaps", "give_way", "pin"]
+__all__ = ["NICENESS", "give_way", "pin"]

@@ -117,7 +117,7 @@ def test_replicas_read_neither_environment_nor_working_folder() -> None:
 
 MANY_THREADS = """
 import ctypes, re, sys, tempfile, threading
-from deployments.replicas.threads import few_heaps
+from deployments.replicas.heaps import few_heaps
 if sys.argv[1] == "few":
     few_heaps()
 libc = ctypes.CDLL(None)
@@ -148,3 +148,27 @@ def test_threads_share_two_heaps() -> None:
 
     assert heaps("few") == 2
     assert heaps("many") > 2
+
+
+FREED = """
+import ctypes
+from deployments.replicas.heaps import trim
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+def pages():
+    return int(open("/proc/self/statm").read().split()[1])
+taken = [libc.malloc(50_000) for _ in range(2000)]
+for block in taken:
+    ctypes.memset(block, 1, 50_000)
+for block in taken[:-1]:  # the last one keeps the heap's end where it is
+    libc.free(block)
+before = pages()
+trim()
+print((before - pages()) * 4096)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not os.confstr("CS_GNU_LIBC_VERSION"), reason="of glibc alone")
+def test_what_is_free_is_given_back() -> None:
+    done = subprocess.run([sys.executable, "-c", FREED], cwd=ROOT, capture_output=True, check=True)
+    assert int(done.stdout) > 80_000_000
