@@ -8,6 +8,7 @@ is fitted by least squares, points that go another way are left out, and the fit
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import cv2
 import numpy as np
@@ -110,8 +111,9 @@ def fit_reference(here: Complex, there: Complex, points: int) -> Step:
     return (turn, shift) if abs(abs(turn) - 1) <= LARGEST_ZOOM else STILL
 
 
+@cache
 def _grid(width: int, height: int) -> npt.NDArray[np.float32]:
-    """[points, 1, 2] x, y: a grid that keeps off the edges."""
+    """[points, 1, 2] x, y: a grid that keeps off the edges. Not to be written to."""
     across, down = GRID if width >= height else GRID[::-1]
     x, y = np.meshgrid((np.arange(across) + 0.5) * width / across, (np.arange(down) + 0.5) * height / down)
     return np.stack([x, y], axis=-1).reshape(-1, 1, 2).astype(np.float32)
