@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kernels import composite_levels, composite_loops
+from kernels import composite_fixed, composite_levels, composite_loops
 from kernels import composite_walk as walk
 from kernels.blend import DISSOLVE
+from kernels.composite_fixed import loops_of_steps
 from kernels.composite_levels import filler_of, lock_of_pixels, op_of, scatterer
 from kernels.composite_loops import loops_of, planes_loop_of
 from kernels.composite_steps import ONES, PIXELS, Step, steps_of_stack
@@ -35,7 +36,7 @@ def composite(layers: Sequence[Layer], width: int, height: int, threads: int) ->
 
 def composite_steps(steps: Sequence[Step], width: int, height: int, threads: int) -> np.ndarray:
     """Level 0 after all steps: uint8 [height, width, 4], straight RGBA. Masks are of the canvas's size."""
-    table = np.array([_row(step) for step in steps], np.int64)
+    table = np.array([_row(step, loop) for step, loop in zip(steps, loops_of_steps(steps), strict=True)], np.int64)
     numbers = np.array([_number(step) for step in steps], np.float32)
     out = np.empty((height, width, 4), np.uint8)
     sizes = (out.strides[0] // 4, width, height)
@@ -50,7 +51,7 @@ def _number(step: Step) -> float:
     return step.values.shape[1] if step.values is not None and step.op != "refill" else step.opacity
 
 
-def _row(step: Step) -> Row:
+def _row(step: Step, fixed: int) -> Row:
     x0, y0, x1, y1 = step.box
     box, more = (x0, y0, x1 - x0, y1 - y0), _blend(step) if step.op == "blend" else _work(step)
     if step.layer is not None:
@@ -60,7 +61,7 @@ def _row(step: Step) -> Row:
         more |= {"mask": step.mask.ctypes.data, "mask_stride": step.mask.strides[0]}
     if step.values is not None:
         more["values"] = step.values.ctypes.data
-    return Row(step.level, step.source, step.alphas, step.ground, step.end, *box, **more)
+    return Row(step.level, step.source, step.alphas, step.ground, step.end, *box, **more, fixed=fixed)
 
 
 def _work(step: Step) -> dict[str, int]:
@@ -96,6 +97,7 @@ def warm() -> None:
     """Compiles every loop, so that none is compiled when it is first needed."""
     composite_loops.compile_all()
     composite_levels.compile_all()
+    composite_fixed.compile_all()
     composite([], 1, 1, 1)
 
 

@@ -5,7 +5,8 @@ How it goes. The canvas is cut into tiles of `TILE` pixels of one row. A level o
 level 0 is written once. Three states of a level save work: an *empty* one takes its first covering layer as a copy, an
 *opaque* one needs no backdrop alpha, and a *general* one needs everything; the alpha plane is right in the last two.
 
-What an opaque normal layer of level 0 hides is never read, and a group that a tile does not touch is passed by.
+What an opaque normal layer of level 0 hides is never read, and a group that a tile does not touch is passed by. Where
+such a layer lies under nothing but what `kernels.composite_fixed` can do, that arithmetic takes the tile.
 
 Rows are shared out in bands and no pixel depends on another, so bytes do not depend on the number of threads.
 
@@ -26,8 +27,17 @@ from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from kernels import blend, composite_levels, composite_loops, composite_steps, composite_tiles
+from kernels import blend, composite_fixed, composite_levels, composite_loops, composite_steps, composite_tiles, fixed
 from kernels.compiled import INLINE, MATH, addressable, calling, digest, pointer_to
+from kernels.composite_fixed import (
+    LANES,
+    begin_fixed,
+    call_fixed_loop,
+    fill_fixed,
+    fill_fixed_masked,
+    make_opaque,
+    store_fixed,
+)
 from kernels.composite_levels import call_filler, call_scatterer
 from kernels.composite_loops import TILE, TO_UNIT, call_loop, call_planes_loop
 from kernels.composite_steps import LEVELS, PIXELS, ZEROS
@@ -88,10 +98,14 @@ class Row(NamedTuple):
     mask_stride: int = 0
     values: int = 0
     """Their address, or 0."""
+    fixed: int = 0
+    """The address of its loop in fractions, where it and all steps after it have one, or 0."""
 
 
 LEVEL, SOURCE, ALPHAS, GROUND, END, X, Y, WIDTH, HEIGHT, STATE, LOOP, ON_OPAQUE = range(12)
-NEEDED, BARE, SOLID, HIDES, MADE, FILLER, SCATTERER, PIXEL, STRIDE, SEED, MASK, MASK_STRIDE, VALUES = range(12, 25)
+NEEDED, BARE, SOLID, HIDES, MADE, FILLER, SCATTERER, PIXEL, STRIDE, SEED, MASK, MASK_STRIDE, VALUES, FIXED = range(
+    12, 26
+)
 ROW = 8 * len(Row._fields)
 """Bytes."""
 BLENDED, AS_SOURCE, MADE_OPAQUE, KEPT, MET = range(5)
@@ -105,6 +119,7 @@ BAND = types.void(*[types.int64] * 8)
 as_pixels = pointer_to(types.uint32)
 as_floats = pointer_to(types.float32)
 as_bytes = pointer_to(types.uint8)
+as_fractions = pointer_to(types.uint16)
 as_row = pointer_to(types.int64)
 
 
@@ -221,11 +236,37 @@ def _work(row, number, levels, states, left, offset, y, alphas, count):
 
 
 @numba.njit(**INLINE)
-def _tile(table, steps, numbers, x0, x1, y, levels, states, alphas, out):
+def _tile_in_fractions(table, first, steps, numbers, x0, x1, y, memory, out):
+    """A tile whose step `first` is an opaque layer that covers it; `memory` holds the planes, and then the alphas."""
+    made = memory + 4 * LANES
+    begin_fixed(as_fractions(_row_of(as_row(table + first * ROW), x0, y)), as_fractions(memory), 2 * (x1 - x0))
+    for i in range(first + 1, steps):
+        row = as_row(table + i * ROW)
+        line, left, right = y - row[Y], max(x0, row[X]), min(x1, row[X] + row[WIDTH])
+        if line < 0 or line >= row[HEIGHT] or left >= right:
+            continue
+        pixels, count = _row_of(row, left, y), right - left
+        if row[MASK] != 0:
+            mask = as_bytes(row[MASK] + y * row[MASK_STRIDE] + left)
+            fill_fixed_masked(as_pixels(pixels), mask, numbers[i], as_pixels(made), count)
+        else:
+            fill_fixed(as_pixels(pixels), numbers[i], as_pixels(made), count)
+        planes = as_fractions(memory + 4 * (left - x0))
+        call_fixed_loop(row[FIXED], (as_fractions(pixels), as_fractions(made), planes, 2 * count))
+    make_opaque(as_pixels(memory + 2 * LANES), x1 - x0)
+    store_fixed(as_fractions(memory), as_fractions(out), 2 * (x1 - x0))
+
+
+@numba.njit(**INLINE)
+def _tile(table, steps, numbers, x0, x1, y, levels, states, alphas, line_of_out):
     """Takes every step for one tile, columns x0 to x1 of row y, and writes it."""
+    out = as_pixels(line_of_out)
     lowest = _first_visible(table, steps, x0, x1, y)
     if lowest >= 0 and lowest == steps - 1:  # nothing is blended
         hand_on(as_pixels(_row_of(as_row(table + lowest * ROW), x0, y)), out, x1 - x0)
+        return
+    if lowest >= 0 and as_row(table + lowest * ROW)[FIXED] != 0:
+        _tile_in_fractions(table, lowest, steps, numbers, x0, x1, y, levels, line_of_out)
         return
     states[0] = EMPTY
     i = max(lowest, 0)
@@ -260,7 +301,7 @@ def _band(table, steps, numbers, out, stride, width, first, end):
     states[ZEROS] = EMPTY
     for y in range(first, end):
         for x0 in range(0, width, TILE):
-            line = as_pixels(out + 4 * (y * stride + x0))
+            line = out + 4 * (y * stride + x0)
             _tile(table, steps, as_floats(numbers), x0, min(x0 + TILE, width), y, levels, states, alphas, line)
 
 
@@ -276,5 +317,5 @@ def bands(band, table, steps, numbers, out, stride, width, height):
 @cache
 def compiled_band() -> Any:
     """The pass over a band, compiled or read from numba's cache."""
-    parts = (blend, composite_levels, composite_loops, composite_steps, composite_tiles)
+    parts = (blend, composite_fixed, composite_levels, composite_loops, composite_steps, composite_tiles, fixed)
     return addressable(BAND, _band, f"band_{digest(*(str(one.__file__) for one in parts))}")

@@ -141,4 +141,45 @@ def _mix(plane: Plane, color: Plane, alpha: Alpha, opacity: np.int32) -> None:
             plane[y, x] = np.uint8(old + (change >> np.int32(15)))
 
 
-__all__ = ["BLACK", "ONE", "Layer", "Matrix", "Planes", "blend", "blend_reference", "layer", "subsample", "to_yuv"]
+@compiled
+def coarse(luma: Plane, width: int, rows: int, columns: int) -> Plane:
+    """The mean luma, rounded down, of a grid of equal rectangles: uint8 [rows, columns].
+
+    `luma` [h, w], of which the first `width` columns count, has at least so many rows and columns; of large rectangles
+    some four by four samples are read.
+    """
+    down, across = luma.shape[0] // rows, width // columns
+    small = np.empty((rows, columns), np.uint8)
+    for row in range(rows):
+        for column in range(columns):
+            total, count = 0, 0
+            for y in range(row * down, (row + 1) * down, max(1, down // 4)):
+                for x in range(column * across, (column + 1) * across, max(1, across // 4)):
+                    total += luma[y, x]
+                    count += 1
+            small[row, column] = total // count
+    return small
+
+
+def coarse_reference(luma: Plane, width: int, rows: int, columns: int) -> Plane:
+    """The same in NumPy."""
+    down, across = luma.shape[0] // rows, width // columns
+    part = luma[: rows * down, : columns * across].reshape(rows, down, columns, across)
+    means = part[:, :: max(1, down // 4), :, :: max(1, across // 4)].mean(axis=(1, 3))
+    return means.astype(np.uint8)
+
+
+__all__ = [
+    "BLACK",
+    "ONE",
+    "Layer",
+    "Matrix",
+    "Planes",
+    "blend",
+    "blend_reference",
+    "coarse",
+    "coarse_reference",
+    "layer",
+    "subsample",
+    "to_yuv",
+]

@@ -8,6 +8,7 @@ from pathlib import Path
 from artifacts import Draft, Record, Registry
 from deployments.inputs import StoredSource
 from deployments.operation import Input, Output, Plan, Source
+from deployments.replicas.heaps import trim
 
 
 def commit(registry: Registry, plan: Plan, output: Output) -> Record:
@@ -36,6 +37,7 @@ class Kept:
 
     def keep(self, plan: Plan, output: Output) -> None:
         commit(self._registry, plan, output)
+        trim()  # a part is finished, and what made it is free
 
 
 __all__ = ["Kept", "commit"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kernels.faces import iou
-from kernels.motion import Camera, Stage, fit
+from kernels.motion import Camera, Stage, fit, fit_reference
 from kernels.tracks import Linking, link
 
 SIZE = (640, 360)
@@ -40,6 +40,21 @@ def test_what_moves_by_itself_does_not_move_the_camera() -> None:
     there[:15] += 9j
     assert fit(here, there, 60) == (pytest.approx(1), pytest.approx(2))
     assert fit(here[:20], there[:20], 60) == (1, 0)
+
+
+def test_a_fit_is_that_of_the_reference() -> None:
+    random = np.random.default_rng(5)
+    moved = 0
+    for _ in range(300):
+        count = random.integers(10, 61)
+        here = random.uniform(0, 160, count) + 1j * random.uniform(0, 90, count)
+        turn, shift = 1 + complex(*random.normal(0, 0.05, 2)), complex(*random.normal(0, 5, 2))
+        there = turn * here + shift + random.normal(0, random.uniform(0, 0.6), count)
+        astray = random.random(count) < random.uniform(0, 0.7)
+        there[astray] += random.normal(0, 10, astray.sum())
+        assert fit(here, there, 60) == pytest.approx(fit_reference(here, there, 60), abs=1e-9)
+        moved += fit(here, there, 60) != (1, 0)
+    assert 50 < moved < 250
 
 
 def test_the_stage_gives_back_what_entered_it() -> None:

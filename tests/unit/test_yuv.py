@@ -110,3 +110,13 @@ def test_wrong_shapes_are_refused() -> None:
         yuv.layer(picture(4, 4), 0, 0, "bt709", 1.0, np.zeros((5, 4), np.uint8))
     with pytest.raises(ValueError, match="opacity"):
         yuv.layer(picture(4, 4), 0, 0, "bt709", 1.5)
+
+
+@pytest.mark.parametrize("size", [(360, 640), (18, 32), (17, 31), (721, 1283), (5, 6), (200, 33)])
+def test_coarse_means_are_those_of_the_reference(size: tuple[int, int]) -> None:
+    luma = np.random.default_rng(2).integers(0, 256, size, dtype=np.uint8)
+    rows, columns = min(18, size[0]), min(32, size[1])
+    width = size[1] - size[1] % 4  # the columns behind it are padding
+    columns = min(columns, width)
+    expected = yuv.coarse_reference(luma, width, rows, columns)
+    assert np.array_equal(yuv.coarse(luma, width, rows, columns), expected)

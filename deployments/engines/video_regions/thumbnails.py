@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from deployments.engines.video_regions.summary import Timeline
 from deployments.errors import UndecodableMedia
-from deployments.media.decoding import turns_of
+from deployments.media.decoding import towards, turns_of
 from deployments.operation import Side, Stopped
 from kernels.tracks import Track
 
@@ -102,7 +102,7 @@ def _at(path: Path, wanted: Sequence[int], threads: int) -> Iterator[av.VideoFra
         last: int | None = None
         for pts in wanted:
             if last is None or pts - last > far:
-                frames = _from(container, stream, pts)
+                frames = _from(container, stream, pts, wanted)
             for frame in frames:
                 last = last if frame.pts is None else int(frame.pts)
                 if frame.pts == pts:
@@ -111,23 +111,15 @@ def _at(path: Path, wanted: Sequence[int], threads: int) -> Iterator[av.VideoFra
                     break
 
 
-def _from(container: Any, stream: Any, pts: int) -> Iterator[av.VideoFrame]:
+def _from(container: Any, stream: Any, pts: int, wanted: Collection[int]) -> Iterator[av.VideoFrame]:
     """The frames from a key frame before `pts` on; from the file's first one where the index is wrong."""
     for back in (round(0.5 / stream.time_base), pts - (stream.start_time or 0)):
         container.seek(pts - back, stream=stream)
-        frames = _decoded(container, stream)
+        frames = towards(wanted, container.demux(stream), stream.codec_context)
         first = next(frames, None)
         if first is not None and first.pts is not None and first.pts <= pts:
             break
     return chain([] if first is None else [first], frames)
-
-
-def _decoded(container: Any, stream: Any) -> Iterator[av.VideoFrame]:
-    for packet in container.demux(stream):
-        try:
-            yield from packet.decode()
-        except av.error.InvalidDataError:
-            continue
 
 
 __all__ = ["AROUND", "SIDE", "best", "cut", "of_picture", "of_video"]

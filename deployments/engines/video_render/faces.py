@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import floor
 from operator import itemgetter
 from typing import Any
 
@@ -54,7 +55,7 @@ class Track:
 
     def at(self, pts: Fraction) -> Box | None:
         """The box at a time in the track's own ticks: between two frames it moves evenly; None outside the track."""
-        after = bisect_right(self.pts, pts)
+        after = bisect_right(self.pts, floor(pts))  # among whole numbers, and many times faster than a fraction
         if after == 0 or (after == len(self.pts) and pts > self.pts[-1]):
             return None
         before = after - 1

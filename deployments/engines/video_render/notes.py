@@ -13,8 +13,9 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from deployments.engines.video_render import frames
+from kernels.compiled import whole_rows
 from kernels.faces import Cuts
-from kernels.yuv import Matrix
+from kernels.yuv import Matrix, coarse
 
 EVERY_MS = 500
 """A sampled proof looks at least this often."""
@@ -113,12 +114,7 @@ class Notes:
 def _small(frame: VideoFrame) -> np.ndarray:
     """uint8 [18, 32]: the mean luma of a grid of rectangles, thinned where they are large."""
     luma = frames.planes(frame)[0]
-    across, down = max(1, luma.shape[1] // LUMA[0]), max(1, luma.shape[0] // LUMA[1])
-    rows, columns = min(LUMA[1], luma.shape[0]), min(LUMA[0], luma.shape[1])
-    part = luma[: rows * down, : columns * across].reshape(rows, down, columns, across)
-    thin = part[:, :: max(1, down // 4), :, :: max(1, across // 4)]
-    small: np.ndarray = thin.mean(axis=(1, 3)).astype(np.uint8)
-    return small
+    return coarse(whole_rows(luma), luma.shape[1], min(LUMA[1], luma.shape[0]), min(LUMA[0], luma.shape[1]))
 
 
 __all__ = ["EVERY_MS", "Notes"]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from deployments.engines.video_render.film import Film
 from deployments.engines.video_render.notes import Notes
+from deployments.media.decoding import towards
 from deployments.operation import Plan, Stopped, Tools
 from kernels.faces import iou
 
@@ -133,14 +134,16 @@ class Search:
 
     def _decoded(self, numbers: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
         """(number, frame) of these frames of the segment."""
-        wanted = set(numbers)
         with av.open(str(self._notes.path)) as container:
             stream = container.streams.video[0]
             stream.thread_type, stream.codec_context.thread_count = "AUTO", self._tools.settings.threads
-            for number, frame in enumerate(container.decode(stream)):
-                if number in wanted:
-                    yield number, frame
-                if number >= max(wanted):
+            shown = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
+            container.seek(shown[0], stream=stream)
+            wanted = {shown[number]: number for number in numbers}
+            for frame in towards(wanted, container.demux(stream), stream.codec_context):
+                if frame.pts in wanted:
+                    yield wanted[frame.pts], frame
+                if frame.pts is None or frame.pts >= max(wanted):
                     return
 
     async def _hits(

@@ -1,0 +1,137 @@
+"""The compositor's 16-bit arithmetic: each mode against float64, how errors grow, deep stacks, where it ends."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numba
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import types
+
+from kernels import composite_fixed as fixed
+from kernels.blend import MODES
+from kernels.blend_fixed import FIXED
+from kernels.composite import Layer, composite, composite_reference
+from kernels.composite_fixed import LANES
+from kernels.composite_steps import steps_of_stack
+from tests.unit.test_composite import SIZE, difference, rounded, stack
+
+ONE = 65535
+ROUNDS = 400
+
+
+def pointer(fractions: np.ndarray) -> object:
+    return fractions.ctypes.data_as(ctypes.POINTER(ctypes.c_uint16))
+
+
+def blended(mode: str, backdrop: np.ndarray, pixels: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+    """One layer over the first plane, the low bytes of uint16 [rounds, LANES]."""
+    out = np.zeros((len(backdrop), 2, LANES), np.uint16)
+    out[:, 0] = backdrop
+    loop = fixed.loop_of(mode).ctypes
+    for two, a, planes in zip(pixels, alphas, out, strict=True):
+        loop(pointer(two), pointer(a), pointer(planes), LANES)
+    return out[:, 0]
+
+
+@pytest.mark.parametrize("extremes", [False, True])
+@pytest.mark.parametrize("mode", FIXED)
+def test_each_mode_is_as_near_to_float64_as_its_row_says(mode: str, extremes: bool) -> None:
+    rng = np.random.default_rng(1)
+    backdrop, alphas = rng.integers(0, ONE + 1, (2, ROUNDS, LANES), dtype=np.uint16)
+    pixels = rng.integers(0, 256, (ROUNDS, LANES), dtype=np.uint16)
+    for values, last in ((backdrop, ONE), (alphas, ONE), (pixels, 255)) if extremes else ():
+        values[rng.random(values.shape) < 0.1] = 0
+        values[rng.random(values.shape) < 0.1] = last
+    b, s = (torch.from_numpy(values / last) for values, last in ((backdrop, ONE), (pixels, 255)))
+    expected = b + torch.from_numpy(alphas / ONE) * (MODES[mode].reference(b, s).clamp(0, 1) - b)
+    apart = blended(mode, backdrop, pixels, alphas) - expected.numpy() * ONE
+    row = FIXED[mode]
+    assert abs(apart.mean()) <= row.lean
+    assert apart.std() <= row.spread
+    assert np.abs(apart).max() <= 6
+
+
+@pytest.mark.parametrize("mode", FIXED)
+def test_a_mode_hands_an_error_on_by_no_more_than_its_gain(mode: str) -> None:
+    backdrop = torch.linspace(0, 1, 2001, dtype=torch.float64)
+    for byte in range(256):
+        source = torch.full_like(backdrop, byte / 255)
+        slopes = MODES[mode].reference(backdrop, source).clamp(0, 1).diff() * 2000
+        assert slopes.abs().max() <= FIXED[mode].gain + 1e-9
+
+
+def test_every_fraction_is_rounded_to_the_nearest_byte() -> None:
+    def store(planes, out, count):  # type: ignore[no-untyped-def]
+        fixed.store_fixed(planes, out, count)
+
+    stored = numba.cfunc(types.void(fixed.FRACTIONS, fixed.FRACTIONS, types.int64))(store).ctypes
+    every = np.arange(ONE + 1, dtype=np.uint16).reshape(-1, LANES)
+    for fractions in every:
+        planes, out = np.stack([fractions, fractions]), np.empty(LANES, np.uint16)
+        stored(pointer(planes), pointer(out), LANES)
+        assert (out.view(np.uint8).reshape(-1, 2) == np.round(fractions / 257)[:, None]).all()
+
+
+@pytest.mark.parametrize("mode", FIXED)
+def test_what_is_not_there_changes_nothing_and_what_hides_is_itself(mode: str) -> None:
+    rng = np.random.default_rng(2)
+    below, above = rng.integers(0, 256, (2, 24, 300, 4), dtype=np.uint8)
+    below[..., 3], above[..., 3] = 255, 0
+    assert (composite([Layer(below, opaque=True), Layer(above, mode=mode)], *SIZE) == below).all()
+    above[..., 3] = 255
+    assert (composite([Layer(below, opaque=True), Layer(above, mode=mode, opacity=0)], *SIZE) == below).all()
+    if mode == "normal":  # not told to be opaque, so it is blended
+        assert (composite([Layer(below, opaque=True), Layer(above)], *SIZE) == above).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    modes=st.lists(st.sampled_from(sorted(FIXED)), min_size=20, max_size=60),
+    masks=st.booleans(),
+)
+def test_deep_stacks_agree_with_the_float64_reference(seed: int, modes: list[str], masks: bool) -> None:
+    layers = stack(seed, ["normal", *modes], opaque=True, masks=masks)
+    expected = rounded(composite_reference(layers, *SIZE, dtype=torch.float64))
+    assert difference(composite(layers, *SIZE, threads=2), expected).max() <= 1
+
+
+def test_errors_that_grow_from_layer_to_layer_stay_within_a_level_as_long_as_fractions_are_used() -> None:
+    """The worst there is: dark pixels doubled by overlays of white, as often as is let through."""
+    ramp = np.zeros((*SIZE[::-1], 4), np.uint8)
+    ramp[..., :3], ramp[..., 3] = np.arange(SIZE[0], dtype=np.uint8)[None, :, None] % 8, 255
+    grey = np.random.default_rng(3).integers(0, 256, ramp.shape, dtype=np.uint8)
+    many = [Layer(grey, mode=mode, opacity=0.3) for mode in ("normal", "screen", "multiply") for _ in range(4)]
+    doubled = [Layer(np.full_like(ramp, 255), mode="overlay")] * 5
+    layers = [Layer(ramp, opaque=True), *many, *doubled]
+    deepest = max(count for count in range(len(layers)) if all(loops(layers[:count])))
+    expected = rounded(composite_reference(layers[:deepest], *SIZE, dtype=torch.float64))
+    assert deepest >= len(many) + 4
+    assert difference(composite(layers[:deepest], *SIZE), expected).max() <= 1
+
+
+def loops(layers: list[Layer]) -> list[int]:
+    return fixed.loops_of_steps(steps_of_stack(layers))
+
+
+def test_a_stack_is_taken_in_fractions_until_its_errors_may_be_seen() -> None:
+    white = np.full((*SIZE[::-1], 4), 255, np.uint8)
+    base, overlay = Layer(white, opaque=True), Layer(white, mode="overlay")
+    # of n the deviation is 0.85 * sqrt(1 + 4 + ... 4^(n-1)): 31 units of six, 63 of seven; and the mean 0.4 * (2^n - 1)
+    assert all(loops([base, *[overlay] * 6]))
+    assert loops([base, *[overlay] * 7])[0] == 0
+    assert all(loops([base, *[overlay] * 7])[1:])
+    half = Layer(white, mode="overlay", opacity=0.5)
+    assert all(loops([base, *[half] * 9]))
+
+
+@pytest.mark.parametrize("mode", sorted(set(MODES) - set(FIXED)))
+def test_nothing_below_a_mode_without_a_row_is_taken_in_fractions(mode: str) -> None:
+    white = np.full((*SIZE[::-1], 4), 255, np.uint8)
+    found = loops([Layer(white, opaque=True), Layer(white, mode=mode), Layer(white), Layer(white)])
+    assert [bool(one) for one in found] == [False, False, True, True]
