@@ -9,8 +9,11 @@ from typing import Any
 
 
 def trim() -> None:
-    """Give the system back what is free in whole pages, of the heaps of all threads: some milliseconds, for who has just
-    freed much. Else it stays with the heap of the thread that an encoder ran in, and no other thread takes it."""
+    """Give the system back what is free in whole pages, of the heaps of all threads: for who has just freed much.
+
+    It takes some milliseconds. Else memory stays with the heap of the thread that an encoder ran in, and no other
+    thread takes it.
+    """
     malloc_trim = getattr(_libc(), "malloc_trim", None)
     if malloc_trim:
         malloc_trim(ctypes.c_size_t(0))
