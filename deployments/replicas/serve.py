@@ -26,7 +26,6 @@ from deployments.operation import JSON, Plan, Report
 from deployments.operations import OPERATIONS
 from deployments.replicas.detecting import PLAN, Detecting, Suspect, began
 from deployments.replicas.faces import FacesHost
-from deployments.replicas.heaps import few_heaps
 from deployments.replicas.host import Done, Host
 from deployments.replicas.meters import Meters
 from deployments.replicas.threads import pin
@@ -57,8 +56,6 @@ class Worker:
         self, settings: Settings, slots: int, faces: DeploymentHandle[Any] | None = None, warm: str = ""
     ) -> None:
         pin(settings)
-        if faces:
-            few_heaps()  # Video, whose encoders come and go in many threads
         configure(settings)
         registry = open_registry(settings)
         detect = Detecting(registry, ServeDispatch({"Faces": faces} if faces else {}))

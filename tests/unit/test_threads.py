@@ -115,41 +115,6 @@ def test_replicas_read_neither_environment_nor_working_folder() -> None:
     assert set(reads()) <= ALLOWED
 
 
-MANY_THREADS = """
-import ctypes, re, sys, tempfile, threading
-from deployments.replicas.heaps import few_heaps
-if sys.argv[1] == "few":
-    few_heaps()
-libc = ctypes.CDLL(None)
-libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
-libc.fopen.restype, libc.malloc_info.argtypes = ctypes.c_void_p, [ctypes.c_int, ctypes.c_void_p]
-libc.fclose.argtypes = [ctypes.c_void_p]
-together = threading.Barrier(6)
-def work():
-    together.wait()
-    libc.malloc(1000)
-    together.wait()
-threads = [threading.Thread(target=work) for _ in range(6)]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
-with tempfile.NamedTemporaryFile() as file:
-    out = libc.fopen(file.name.encode(), b"w")
-    libc.malloc_info(0, out)
-    libc.fclose(out)
-    print(len(re.findall(rb"<heap nr=", file.read())))
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux" or not os.confstr("CS_GNU_LIBC_VERSION"), reason="of glibc alone")
-def test_threads_share_two_heaps() -> None:
-    def heaps(how: str) -> int:
-        done = subprocess.run([sys.executable, "-c", MANY_THREADS, how], cwd=ROOT, capture_output=True, check=True)
-        return int(done.stdout)
-
-    assert heaps("few") == 2
-    assert heaps("many") > 2
-
-
 FREED = """
 import ctypes
 from deployments.replicas.heaps import trim
