@@ -68,8 +68,12 @@ class Node:
     """Of the bottom nodes: where a knockout ends."""
 
     @property
+    def bare(self) -> bool:
+        return not self.clips and not self.inside and self.knockout == "none"
+
+    @property
     def plain(self) -> bool:
-        return not self.clips and self.fill == 1 and not self.inside and self.knockout == "none"
+        return self.bare and self.fill == 1
 
 
 def composite_tree(
@@ -128,7 +132,7 @@ def flattened(nodes: Sequence[Node]) -> list[Layer] | None:
     None where it is none."""
     stack: list[Layer] = []
     for node in nodes:
-        if not replace(node, fill=1.0).plain or node.adjustment is not None:
+        if not node.bare or node.adjustment is not None:
             return None
         if node.layer is not None:
             if node.fill < 1 and node.layer.mode in SPECIAL_FILLS:
