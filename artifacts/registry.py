@@ -143,9 +143,14 @@ class Registry:
 
     def find(self, scope: Scope, kind: str, cache_key: str) -> Record | None:
         """The artifact of a computation, if it was made: one GET of a record and a look for its tombstone."""
+        stored = self.stored(scope, kind, cache_key)
+        return None if stored is None else Record.from_bytes(stored)
+
+    def stored(self, scope: Scope, kind: str, cache_key: str) -> bytes | None:
+        """The bytes of the record that `find` would give."""
         id, _ = self._standing(scope, kind, cache_key)
         try:
-            return Record.from_bytes(self.store.get(keys.record(scope, id)))
+            return self.store.get(keys.record(scope, id))
         except NotFound:
             return None
 

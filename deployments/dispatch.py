@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import pickle
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -35,23 +36,40 @@ class LocalDispatch:
         return await getattr(self._hosts[deployment], method)(*args)
 
 
+STRAIGHT = frozenset({("Imaging", "execute")})
+"""Calls that go from replica to replica by gRPC, and not as tasks of Ray's: they take half the time there and back, of
+which a small render feels each millisecond. Jobs, frames and probes go by Ray."""
+LONGEST_STRAIGHT = 1 << 20
+"""Bytes of arguments that are sent so. gRPC takes 4 MiB, and the record that comes back holds no more than was sent."""
+
+
 class ServeDispatch:
     """Ray Serve handles. Everything that is sent is small, but for the frames that Video sends to Faces."""
 
     def __init__(self, handles: Mapping[str, Any]) -> None:
         self._handles = handles
+        self._straight: dict[str, Any] = {}
+
+    def _handle(self, deployment: str, method: str, args: tuple[Any, ...]) -> Any:
+        """The handle that takes this call."""
+        if (deployment, method) not in STRAIGHT or len(pickle.dumps(args)) > LONGEST_STRAIGHT:
+            return self._handles[deployment]
+        if deployment not in self._straight:
+            self._straight[deployment] = self._handles[deployment].options(_by_reference=False)
+        return self._straight[deployment]
 
     async def call(self, deployment: str, method: str, *args: Any) -> Any:
+        from grpc.aio import AioRpcError
         from ray.exceptions import RayActorError
         from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
-        response = getattr(self._handles[deployment], method).remote(*args)
+        response = getattr(self._handle(deployment, method, args), method).remote(*args)
         try:
             return await response
         except asyncio.CancelledError:
             response.cancel()  # a call outlives the task that awaits it
             raise
-        except RayActorError as error:
+        except (RayActorError, AioRpcError) as error:  # the second: cut off by the end of a replica that is replaced
             raise lost(deployment) from error
         except (BackPressureError, DeploymentUnavailableError) as error:
             raise Busy(f"the {deployment} workers have more to do than they can queue; try again later") from error

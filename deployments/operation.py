@@ -245,7 +245,8 @@ class Operation:
     """A POST of it is a job (spec §6)."""
     repeats: bool = False
     """Whether its plan follows from the request, the settings and the inputs that the plan names, and from nothing that
-    can change but by their deletion: then it is not made again for a body of the same bytes (planned.py)."""
+    can change but by their deletion, and its answer from the plan and the record: then neither is made again for a body
+    of the same bytes (planned.py)."""
     unit: str = ""
     """What the work's progress counts, where that is `frames`: a job then tells frames_per_s."""
     example: JSON = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from deployments.jobs.job import Order
 from deployments.jobs.runs import Jobs, Joined, Result
 from deployments.operation import JSON, Context, Input, Operation, Plan, Report, Warning
 from deployments.operations import OPERATIONS
-from deployments.planned import Asked, Planned
+from deployments.planned import Asked, Planned, Told, written
 
 Request = JSON | BaseModel | Plan
 """A body, a body that was checked, or what was planned for the same one before."""
@@ -79,6 +79,26 @@ class Runner:
     async def again(self, asked: Asked) -> Plan | None:
         """What `run` takes instead of a body that came before, while all that it names stands."""
         return await self._aside(self._planned.find, self.registry, asked)
+
+    async def repeated(self, asked: Asked) -> bytes | Plan | None:
+        """The answer to a body that came before, as JSON, where its artifact is found; else what `again` gives."""
+        return await self._aside(self._repeated, asked)
+
+    def _repeated(self, asked: Asked) -> bytes | Plan | None:
+        plan = self._planned.find(self.registry, asked)
+        answer = self.operations[asked.operation].answer
+        stored = self.registry.stored(plan.scope, plan.kind, plan.cache_key) if plan and not plan.needs else None
+        if plan is None or answer is None or stored is None:
+            return plan
+        told = self._planned.told(asked, plan, stored)
+        if told is None:
+            record = Record.from_bytes(stored)
+            said = answer(plan, record, self.registry) | _said(True, plan.warnings)
+            told = Told(stored, record, written(said))
+            self._planned.tell(asked, plan, told)
+        self.registry.set_latest(plan.scope, told.record)
+        metrics.requests(asked.operation, "hit").inc()
+        return told.reply
 
     async def begin(
         self, name: str, request: JSON | BaseModel, context: Context, webhook: str | None = None
@@ -139,8 +159,7 @@ class Runner:
             assert operation.answer
             answer = await self._aside(operation.answer, made.plan, made.record, self.registry)
             hit, warnings, ids, size = made.hit, made.warnings, (made.record.id,), made.record.size_bytes
-        said = {"cache": "hit" if hit else "miss", "warnings": [item.json() for item in warnings]}
-        return Result(answer | said, ids, size)
+        return Result(answer | _said(hit, warnings), ids, size)
 
     async def make(self, name: str, request: JSON | BaseModel, context: Context, report: Report | None = None) -> Made:
         """The operation's artifact: found, or computed by whoever asks first."""
@@ -277,6 +296,11 @@ class Runner:
         if done.computed:
             metrics.computed(operation.name, done.record)
         return Made(plan, done.record, not done.computed, done.warnings)
+
+
+def _said(hit: bool, warnings: Iterable[Warning]) -> JSON:
+    """What every answer that made or found something carries."""
+    return {"cache": "hit" if hit else "miss", "warnings": [item.json() for item in warnings]}
 
 
 __all__ = ["Made", "Runner"]

@@ -3,6 +3,9 @@
 An adjustment is a row: what it makes of colours. Rows run in one order, without rounding between them, each clamped to
 0..1. Values are encoded sRGB; alpha stays.
 
+A chain in which something looks at the whole colour is a table, a formula and a table, which the compiled compositor
+takes (`kernels.lookup`); where the second table would be too steep, and of float pictures, it is plain tensor code.
+
 Equality policy: `adjust` agrees with `adjust_reference` within 1/255 (its colours are rounded half up), `blurred` and
 `sharpened` with their references within 1/255 of premultiplied colours.
 """
@@ -12,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from types import MappingProxyType
 from typing import Literal
 
@@ -20,8 +24,15 @@ import torch
 from torch import Tensor
 
 from kernels.blur import gaussian, gaussian_reference, gaussian_rgba
+from kernels.composite import Layer
+from kernels.lookup import SMOOTH, ColorRow, Table, formula
 from kernels.ranges import RANGES
 from kernels.resample import is_opaque, premultiplied
+
+try:
+    from kernels import composite_numba as fast
+except ImportError:  # numba is not installed: plain tensor code does the work
+    fast = None  # type: ignore[assignment]
 
 _ROWS_AT_A_TIME = 256
 GAMMA = 2.2
@@ -32,6 +43,8 @@ SHARPNESS_SIGMA = 1.0
 """Pixels."""
 WARMTH = 0.25
 """Gain of a channel at a temperature or tint of 1."""
+STEEPEST = 1e-3
+"""How far a table may be off half way between its first two places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,8 @@ class Adjustment:
     """What one value depends on: its channel's own, all three channels of its pixel, or the pixels beside it."""
     apply: Callable[[Tensor, float], Tensor]
     """(colours [..., 3] 0..1 floating, value) -> the same shape, not yet clamped."""
+    number: tuple[int, float] = (0, 1.0)
+    """Of a `color`: which of the numbers of the formula `hue_saturation` its value is, and what it is multiplied by."""
 
 
 def _exposure(c: Tensor, stops: float) -> Tensor:
@@ -92,9 +107,9 @@ ADJUSTMENTS: Mapping[str, Adjustment] = MappingProxyType(
         "exposure": Adjustment("channel", _exposure),
         "brightness": Adjustment("channel", _brightness),
         "contrast": Adjustment("channel", _contrast),
-        "saturation": Adjustment("color", _saturation),
-        "vibrance": Adjustment("color", _vibrance),
-        "hue": Adjustment("color", _hue),
+        "saturation": Adjustment("color", _saturation, (3, 1.0)),
+        "vibrance": Adjustment("color", _vibrance, (4, 1.0)),
+        "hue": Adjustment("color", _hue, (2, 1 / 60)),
         "temperature": Adjustment("channel", _temperature),
         "tint": Adjustment("channel", _tint),
         "gamma": Adjustment("channel", _gamma),
@@ -135,14 +150,13 @@ def _active(values: Mapping[str, float]) -> list[tuple[Adjustment, float]]:
     ]
 
 
-def adjust(pixels: np.ndarray, values: Mapping[str, float]) -> np.ndarray:
+def adjust(pixels: np.ndarray, values: Mapping[str, float], *, threads: int = 1) -> np.ndarray:
     """[h, w, 4] straight RGBA, adjusted; `values` by the table's names. uint8, or float32 0..1: the same comes back, of
-    sharpness uint8. ValueError for an unknown name."""
+    sharpness uint8. `threads` caps the compiled loops. ValueError for an unknown name."""
     active = _active(values)
     pointwise = [(row, value) for row, value in active if row.reach != "neighbours"]
     if pointwise:
-        table = pixels.dtype == np.uint8 and _channelwise(pointwise)
-        pixels = _by_table(pixels, pointwise) if table else _by_strips(pixels, pointwise)
+        pixels = _pointwise(pixels, pointwise, threads)
     for row, value in active:
         if row.reach == "neighbours":
             pixels = sharpened(_whole(pixels), SHARPNESS_SIGMA, value - 1)
@@ -153,14 +167,56 @@ def _whole(pixels: np.ndarray) -> np.ndarray:
     return pixels if pixels.dtype == np.uint8 else (pixels * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
+def _pointwise(pixels: np.ndarray, active: list[tuple[Adjustment, float]], threads: int) -> np.ndarray:
+    if pixels.dtype != np.uint8 or pixels.size == 0:
+        return _by_strips(pixels, active)
+    if _channelwise(active):
+        return _by_table(pixels, active)
+    rows = None if fast is None else _rows(active)
+    if fast is None or rows is None:
+        return _by_strips(pixels, active)
+    return fast.recolored(Layer(np.ascontiguousarray(pixels)), rows, threads)
+
+
+def _rows(active: list[tuple[Adjustment, float]]) -> list[ColorRow] | None:
+    """What stands for a chain on bytes; None where a table would have to be steeper than its places allow."""
+    rows: list[ColorRow] = []
+    for reach, run in groupby(active, key=lambda one: one[0].reach):
+        if reach == "color":
+            numbers = [1.0, 0.0, 0.0, 1.0, 0.0, 1.0]
+            for row, value in run:
+                place, factor = row.number
+                numbers[place] = value * factor
+            rows.append(formula("hue_saturation", *numbers))
+        elif (table := _table(list(run), of_bytes=not rows)) is not None:
+            rows.append(table)
+        else:
+            return None
+    return rows
+
+
+def _table(run: list[tuple[Adjustment, float]], *, of_bytes: bool) -> Table | None:
+    if of_bytes:
+        return Table(_of_greys(256, run).T.float().contiguous().numpy(), "look_up_steps")
+    first, between, second = _of_greys(3, run, 1 / (SMOOTH - 1))  # a power is steepest where it begins
+    if (between - (first + second) / 2).abs().max() > STEEPEST:
+        return None
+    return Table(_of_greys(SMOOTH, run).T.float().contiguous().numpy())
+
+
+def _of_greys(places: int, active: list[tuple[Adjustment, float]], last: float = 1.0) -> Tensor:
+    """float64 [places, 3]: what becomes of the greys from 0 to the last one."""
+    ramp = torch.arange(places, dtype=torch.float64) / (places - 1) * last
+    return _chain(ramp[:, None].expand(places, 3), active)
+
+
 def _channelwise(active: list[tuple[Adjustment, float]]) -> bool:
     return all(row.reach == "channel" for row, _ in active)
 
 
 def _by_table(pixels: np.ndarray, active: list[tuple[Adjustment, float]]) -> np.ndarray:
     """A table of 256 values a channel."""
-    ramp = (torch.arange(256, dtype=torch.float64) / 255)[:, None].expand(256, 3)
-    table = _bytes(_chain(ramp, active)).numpy()
+    table = _bytes(_of_greys(256, active)).numpy()
     out = np.empty_like(pixels)
     for channel in range(3):
         np.take(table[:, channel], pixels[..., channel], out=out[..., channel])
@@ -172,8 +228,9 @@ def _by_strips(pixels: np.ndarray, active: list[tuple[Adjustment, float]]) -> np
     out = pixels.copy()
     whole = pixels.dtype == np.uint8
     for y in range(0, len(pixels), _ROWS_AT_A_TIME):
-        strip = torch.from_numpy(np.ascontiguousarray(pixels[y : y + _ROWS_AT_A_TIME, :, :3])).float()
-        changed = _chain(strip / 255 if whole else strip.clamp(0, 1), active)
+        strip = torch.from_numpy(np.ascontiguousarray(pixels[y : y + _ROWS_AT_A_TIME, :, :3]))
+        # in float64, since a steep power makes a level of what float32 leaves beside a hue's 0
+        changed = _chain(strip.double() / 255 if whole else strip.clamp(0, 1), active)
         out[y : y + _ROWS_AT_A_TIME, :, :3] = (_bytes(changed) if whole else changed).numpy()
     return out
 

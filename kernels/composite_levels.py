@@ -23,7 +23,7 @@ from kernels.blend import HALF, HASH_ONE, HASH_SEED, HASH_TWO, HASH_X, HASH_Y, O
 from kernels.compiled import addressable, calling, digest, pointer_to
 from kernels.composite_loops import FLOATS, LOOP, PLANES_LOOP, TILE, TO_UNIT, channel
 
-LEVEL = np.float32(1 / 4096)
+LEVEL, LEAST = np.float32(1 / 4096), np.float32(1e-9)
 FILLER = types.void(FLOATS, types.int64, types.float32, FLOATS, types.int64)
 """(planes, address of the mask, opacity, alphas, count)"""
 SCATTERER = types.void(FLOATS, types.int64, types.int64, types.int64, types.int64)
@@ -102,6 +102,16 @@ def _lock_pixels(pixels, alphas, opacity, planes, count):
         planes[3 * TILE + x] = ONE
 
 
+def _lock_light(pixels, values, opacity, planes, count):
+    """`values`: the light of the 256 encoded values."""
+    for x in range(count):
+        pixel = pixels[x]
+        planes[x] = values[np.int64(pixel & 255)]
+        planes[TILE + x] = values[np.int64((pixel >> 8) & 255)]
+        planes[2 * TILE + x] = values[np.int64((pixel >> 16) & 255)]
+        planes[3 * TILE + x] = ONE
+
+
 def _lock(source, other, number, planes, count):
     for x in range(count):
         k = ONE / max(source[3 * TILE + x], TINY)
@@ -142,6 +152,35 @@ def _refill(source, neutral, missing, planes, count):
         planes[TILE + x] -= c
         planes[2 * TILE + x] -= c
         planes[3 * TILE + x] -= a
+
+
+def _hard_mix(source, other, fill, planes, count):
+    """Hard mix of a locked level whose fill is less than 1, at full alpha: a slope where it has a step."""
+    k = ONE / max(ONE - fill, LEAST)
+    for plane in range(0, 3 * TILE, TILE):
+        for x in range(count):
+            s, ab = source[plane + x], planes[3 * TILE + x]
+            mixed = (planes[plane + x] - ab * fill * (ONE - s)) * k
+            planes[plane + x] = (ONE - ab) * fill * s + min(max(mixed, ZERO), ab)
+    for x in range(count):
+        planes[3 * TILE + x] += (ONE - planes[3 * TILE + x]) * fill
+
+
+def _cover(source, alphas, number, planes, count):
+    """Of a shape, which is a level's alpha: what the alphas add to it."""
+    for x in range(count):
+        planes[3 * TILE + x] += alphas[x] * (ONE - planes[3 * TILE + x])
+
+
+def _take_out(source, ground, number, planes, count):
+    """A shape's own colours, of a level that shows it over its ground: source-over in normal mode, solved for them."""
+    for plane in range(0, 3 * TILE, TILE):
+        for x in range(count):
+            shape, below = planes[3 * TILE + x], ground[3 * TILE + x]
+            ours = source[plane + x] / max(source[3 * TILE + x], TINY)
+            theirs = ground[plane + x] / max(below, TINY)
+            c = ours + (ours - theirs) * (below / max(shape, TINY) - below)
+            planes[plane + x] = min(max(c, ZERO), ONE) * shape
 
 
 def _look_up(source, values, places, planes, count):
@@ -190,6 +229,9 @@ _OPS = {
     "mix": _mix,
     "add": _add,
     "refill": _refill,
+    "hard_mix": _hard_mix,
+    "cover": _cover,
+    "take_out": _take_out,
     "look_up": _look_up,
     "look_up_steps": _look_up_steps,
     "look_up_light": _look_up_light,
@@ -225,9 +267,9 @@ def op_of(name: str) -> int:
 
 
 @cache
-def lock_of_pixels() -> int:
-    """Address of the loop of a lock that reads a layer's pixels."""
-    return _address(LOOP, _lock_pixels)
+def lock_of_pixels(light: bool) -> int:
+    """Address of the loop of a lock that reads a layer's pixels, as they are or by a table of 256 values."""
+    return _address(LOOP, _lock_light if light else _lock_pixels)
 
 
 def compile_all() -> None:
@@ -238,7 +280,8 @@ def compile_all() -> None:
     for name in _OPS:
         op_of(name)
     scatterer()
-    lock_of_pixels()
+    for light in (False, True):
+        lock_of_pixels(light)
 
 
 __all__ = ["call_filler", "call_scatterer", "compile_all", "filler_of", "lock_of_pixels", "op_of", "scatterer"]

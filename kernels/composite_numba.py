@@ -12,20 +12,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kernels import composite_fixed, composite_levels, composite_loops
+from kernels import composite_colors, composite_fixed, composite_levels, composite_loops
 from kernels import composite_walk as walk
 from kernels.blend import DISSOLVE
+from kernels.composite_colors import color_loop_of
 from kernels.composite_fixed import loops_of_steps
 from kernels.composite_levels import filler_of, lock_of_pixels, op_of, scatterer
 from kernels.composite_loops import loops_of, planes_loop_of
-from kernels.composite_steps import ONES, PIXELS, Step, steps_of_stack
+from kernels.composite_steps import ONES, PIXELS, Step, steps_of_rows, steps_of_stack
 from kernels.composite_walk import Row
+from kernels.lookup import ColorRow
 from kernels.threads import at_most
 
 if TYPE_CHECKING:
     from kernels.composite import Layer
 
-_STATES = {"copy": walk.AS_SOURCE, "unlock": walk.KEPT, "mix": walk.MET, "add": walk.MET, "refill": walk.MET}
+_STATES = {"copy": walk.AS_SOURCE, "unlock": walk.KEPT, "take_out": walk.KEPT, "cover": walk.ADDED_TO}
+_STATES |= dict.fromkeys(("mix", "add", "refill", "hard_mix"), walk.MET)
 """Of the steps that do not make their level opaque: the state in which they leave it."""
 
 
@@ -46,9 +49,17 @@ def composite_steps(steps: Sequence[Step], width: int, height: int, threads: int
     return out
 
 
+def recolored(layer: Layer, rows: Sequence[ColorRow], threads: int) -> np.ndarray:
+    """The layer's own pixels, their colours through the rows, one after the other; alphas stay."""
+    height, width = layer.pixels.shape[:2]
+    out = composite_steps(steps_of_rows(layer, rows), width, height, threads)
+    out[..., 3] = layer.pixels[..., 3]
+    return out
+
+
 def _number(step: Step) -> float:
     """What the walk hands to the step's loop: opacity, or how many places a table has."""
-    return step.values.shape[1] if step.values is not None and step.op != "refill" else step.opacity
+    return step.values.shape[1] if step.values is not None and step.values.ndim == 2 else step.opacity
 
 
 def _row(step: Step, fixed: int) -> Row:
@@ -65,10 +76,12 @@ def _row(step: Step, fixed: int) -> Row:
 
 
 def _work(step: Step) -> dict[str, int]:
-    row = {"state": _STATES.get(step.op, walk.MADE_OPAQUE)} | (_alphas(step) if step.op == "mix" else {})
+    row = {"state": _STATES.get(step.op, walk.MADE_OPAQUE)} | (_alphas(step) if step.op in ("mix", "cover") else {})
     if step.op == "lock" and step.source == PIXELS:
-        return row | {"loop": lock_of_pixels()}
-    return row | {"needed": step.op == "lock", "loop": op_of(step.op)}
+        return row | {"loop": lock_of_pixels(step.values is not None)}
+    needed = step.op in ("lock", "take_out") or (step.op == "cover" and step.alphas >= 0)
+    loop = color_loop_of(step.op) if step.op in composite_colors.NAMES else op_of(step.op)
+    return row | {"needed": needed, "loop": loop}
 
 
 def _blend(step: Step) -> dict[str, int]:
@@ -97,6 +110,7 @@ def warm() -> None:
     """Compiles every loop, so that none is compiled when it is first needed."""
     composite_loops.compile_all()
     composite_levels.compile_all()
+    composite_colors.compile_all()
     composite_fixed.compile_all()
     composite([], 1, 1, 1)
 

@@ -1,11 +1,13 @@
 """Compositing a tree: groups, clipping, fill, adjustments, effects, knockout. What is flat goes to the fast stack.
 
-A tree is a table of steps (`kernels.composite_steps`) that the compiled walk takes. What no step stands for, linear
-light, and all of it where numba is not installed, is composited by the reference in float32, in bands of rows.
+A tree is a table of steps (`kernels.composite_steps`) that the compiled walk takes, and so is a stack in linear light.
+What no step stands for, and all of it where numba is not installed, is composited by the reference in float32, in bands
+of rows.
 
 Equality policy. Both agree with `composite_tree_reference` in float64 within 1/255 except where `kernels.composite`
-says that formulas jump, and where an adjustment that works on 8 bits falls on either side of a step. Bytes do not
-depend on the number of threads.
+says that formulas jump, where an adjustment that works on 8 bits falls on either side of a step, and where darker or
+lighter colour meets what an adjustment left as light as it was: that tie the reference breaks by its last bit. Bytes do
+not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -66,8 +68,12 @@ class Node:
     """Of the bottom nodes: where a knockout ends."""
 
     @property
+    def bare(self) -> bool:
+        return not self.clips and not self.inside and self.knockout == "none"
+
+    @property
     def plain(self) -> bool:
-        return not self.clips and self.fill == 1 and not self.inside and self.knockout == "none"
+        return self.bare and self.fill == 1
 
 
 def composite_tree(
@@ -75,12 +81,13 @@ def composite_tree(
 ) -> np.ndarray:
     """The nodes, bottom to top, over a transparent canvas: uint8 [height, width, 4], straight RGBA."""
     flat = flattened(nodes)
-    if flat is not None:
+    if flat is not None and (fast is None or not linear):
         return composite(flat, width, height, threads=threads, linear=linear)
-    if fast is not None and not linear:
+    if fast is not None:
         _check(nodes, width, height)
+        planned = nodes if flat is None else [Node(layer) for layer in flat]
         with suppress(Unplanned):
-            return fast.composite_steps(steps_of_tree(nodes, width, height), width, height, threads)
+            return fast.composite_steps(steps_of_tree(planned, width, height, linear=linear), width, height, threads)
     out = np.empty((height, width, 4), np.uint8)
     for first in range(0, height, _ROWS_AT_A_TIME):
         rows = (first, min(height, first + _ROWS_AT_A_TIME))
@@ -125,7 +132,7 @@ def flattened(nodes: Sequence[Node]) -> list[Layer] | None:
     None where it is none."""
     stack: list[Layer] = []
     for node in nodes:
-        if not replace(node, fill=1.0).plain or node.adjustment is not None:
+        if not node.bare or node.adjustment is not None:
             return None
         if node.layer is not None:
             if node.fill < 1 and node.layer.mode in SPECIAL_FILLS:

@@ -108,8 +108,8 @@ NEEDED, BARE, SOLID, HIDES, MADE, FILLER, SCATTERER, PIXEL, STRIDE, SEED, MASK, 
 )
 ROW = 8 * len(Row._fields)
 """Bytes."""
-BLENDED, AS_SOURCE, MADE_OPAQUE, KEPT, MET = range(5)
-"""MET: opaque where both the level and the source are."""
+BLENDED, AS_SOURCE, MADE_OPAQUE, KEPT, MET, ADDED_TO = range(6)
+"""MET: opaque where both the level and the source are. ADDED_TO: general, whatever the source is."""
 
 LEVEL_BYTES = 4 * (4 * TILE)
 
@@ -167,10 +167,12 @@ def _first_visible(table, steps, x0, x1, y):
 
 
 @numba.njit(**INLINE)
-def _make_alphas(row, opacity, levels, left, offset, y, alphas, count):
+def _make_alphas(row, opacity, levels, states, left, offset, y, alphas, count):
     mask = row[MASK] + y * row[MASK_STRIDE] + left
     if row[FILLER] != 0:
-        call_filler(row[FILLER], (_planes(levels, max(row[ALPHAS], 0), offset), mask, opacity, alphas, count))
+        level = max(row[ALPHAS], 0)
+        planes = _planes(levels, level if states[level] != EMPTY else ZEROS, offset)
+        call_filler(row[FILLER], (planes, mask, opacity, alphas, count))
     elif row[MASK] != 0:
         fill_masked_alphas(as_pixels(_row_of(row, left, y)), as_bytes(mask), opacity * TO_UNIT, alphas, count)
     else:
@@ -192,7 +194,7 @@ def _blend(row, opacity, levels, states, left, offset, y, alphas, count, whole):
         clear(_planes(levels, level, 0))
         state = GENERAL
     if row[MADE] != 0:
-        _make_alphas(row, opacity, levels, left, offset, y, alphas, count)
+        _make_alphas(row, opacity, levels, states, left, offset, y, alphas, count)
     if source == PIXELS:
         loop = row[ON_OPAQUE] if state == OPAQUE else row[LOOP]
         call_loop(loop, (as_pixels(_row_of(row, left, y)), alphas, opacity * TO_UNIT, planes, count))
@@ -220,12 +222,18 @@ def _work(row, number, levels, states, left, offset, y, alphas, count):
                 return
             clear(_planes(levels, level, 0))
         states[level] = OPAQUE if states[level] == OPAQUE and read == OPAQUE else GENERAL
+    elif state == ADDED_TO:
+        if states[level] == EMPTY:
+            clear(_planes(levels, level, 0))
+        states[level] = GENERAL
     planes, other = _planes(levels, level, offset), alphas
     if source == PIXELS:
-        call_loop(row[LOOP], (as_pixels(_row_of(row, left, y)), alphas, number, planes, count))
+        if row[VALUES] != 0:
+            other = as_floats(row[VALUES])
+        call_loop(row[LOOP], (as_pixels(_row_of(row, left, y)), other, number, planes, count))
         return
     if row[MADE] != 0:
-        _make_alphas(row, number, levels, left, offset, y, alphas, count)
+        _make_alphas(row, number, levels, states, left, offset, y, alphas, count)
     elif row[VALUES] != 0:
         other = as_floats(row[VALUES])
     else:

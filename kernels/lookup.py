@@ -1,7 +1,8 @@
-"""Recolourings that are tables: what each channel becomes by its own value alone, or by the colour's luminosity alone.
+"""Recolourings as rows that the compiled compositor takes instead of calling them: tables and formulas.
 
-A recolouring is a function of encoded colours [..., 3], 0..1, and says by a method `table` what the compiled compositor
-looks up instead of calling it; one that cannot has none.
+A recolouring is a function of encoded colours [..., 3], 0..1, and says by a method `rows` what stands for it, one row
+after the other; one that nothing stands for has none. A table says what each channel becomes by its own value alone, or
+by the colour's luminosity alone; a formula looks at the whole colour (`kernels.composite_colors` has their loops).
 """
 
 from __future__ import annotations
@@ -11,8 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-Op = Literal["look_up", "look_up_steps", "look_up_light"]
+LookUp = Literal["look_up", "look_up_steps", "look_up_light"]
 """Between two places linear; the nearest place's, as tables of 8 bits do; the nearest of the luminosity."""
+Named = Literal["hue_saturation", "hue_ranges", "colorize", "black_white", "photo_filter"]
+
+EXACT, SMOOTH = 2, 16385
+"""Places of a table between which what is looked up is a line, or near enough to one (they are 6e-5 apart)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,7 @@ class Table:
 
     values: np.ndarray
     """float32 [3, n]: R, G and B at n places from 0 to 1."""
-    op: Op = "look_up"
+    op: LookUp = "look_up"
 
     def __post_init__(self) -> None:
         if self.values.dtype != np.float32 or self.values.ndim != 2 or len(self.values) != 3:
@@ -30,10 +35,27 @@ class Table:
             raise ValueError(f"a table has at least 2 places, side by side; got {self.values.shape}")
 
 
-def table_of(recolor: Any) -> Table | None:
-    """The table of a recolouring, where it has one."""
-    make = getattr(recolor, "table", None)
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A formula of the whole colour and its numbers."""
+
+    op: Named
+    values: np.ndarray
+    """float32 [n], as the loop of that name tells."""
+
+
+ColorRow = Table | Formula
+
+
+def formula(op: Named, *numbers: float) -> Formula:
+    """A formula's row of these numbers."""
+    return Formula(op, np.array(numbers, np.float32))
+
+
+def rows_of(recolor: Any) -> tuple[ColorRow, ...] | None:
+    """What stands for a recolouring, where anything does."""
+    make = getattr(recolor, "rows", None)
     return None if make is None else make()
 
 
-__all__ = ["Op", "Table", "table_of"]
+__all__ = ["EXACT", "SMOOTH", "ColorRow", "Formula", "LookUp", "Named", "Table", "formula", "rows_of"]

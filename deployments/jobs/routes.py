@@ -14,7 +14,7 @@ from deployments.jobs import job
 from deployments.jobs.events import last_seen, stream
 from deployments.jobs.runs import Joined
 from deployments.jobs.webhooks import HEADER as WEBHOOK
-from deployments.operation import Operation
+from deployments.operation import Operation, Plan
 from deployments.planned import Asked
 from deployments.route import Call, Reply, Route
 
@@ -51,7 +51,9 @@ async def respond(call: Call, operation: Operation) -> Reply:
         if webhook:
             as_json(call, sent)
             raise InvalidRequest(f"{WEBHOOK} goes with Prefer: respond-async on a long request", field=WEBHOOK)
-        return Reply(await run(call, operation, sent))
+        asked = _asked(call, operation, sent)
+        known = await call.runner.repeated(asked)
+        return Reply(known if isinstance(known, bytes) else await _run(call, asked, known))
     body = as_json(call, sent)
     begun = await call.runner.begin(operation.name, body, call.context, webhook)
     applied = {"Preference-Applied": "respond-async"}
@@ -63,9 +65,16 @@ async def respond(call: Call, operation: Operation) -> Reply:
 
 async def run(call: Call, operation: Operation, sent: bytes) -> JSON:
     """The operation's answer to a body."""
-    asked = Asked(operation.name, call.context.scope, call.context.user_id, sent)
-    plan = await call.runner.again(asked)
-    return await call.runner.run(operation.name, plan or as_json(call, sent), call.context, asked)
+    asked = _asked(call, operation, sent)
+    return await _run(call, asked, await call.runner.again(asked))
+
+
+def _asked(call: Call, operation: Operation, sent: bytes) -> Asked:
+    return Asked(operation.name, call.context.scope, call.context.user_id, sent)
+
+
+async def _run(call: Call, asked: Asked, plan: Plan | None) -> JSON:
+    return await call.runner.run(asked.operation, plan or as_json(call, asked.body), call.context, asked)
 
 
 def prefers_async(header: str) -> bool:

@@ -90,10 +90,16 @@ class Host:
 
     async def settle(self, plan: Plan) -> Plan:
         """The plan with what is really here in place of what is missing; BackendUnavailable where nothing can be."""
+        if not self._operations[plan.operation].settle:
+            return plan
+        settled: Plan = await self._thread(self._settled, plan)
+        return settled
+
+    def _settled(self, plan: Plan) -> Plan:
         operation = self._operations[plan.operation]
         if not operation.settle:
             return plan
-        settled: Plan = await self._thread(load(operation.settle), plan, self._weights, self._settings)
+        settled: Plan = load(operation.settle)(plan, self._weights, self._settings)
         return settled
 
     async def parts(self, plan: Plan) -> list[Plan]:
@@ -114,8 +120,7 @@ class Host:
 
     async def _execute(self, plan: Plan, report: Report | None, place: Place | None) -> Done:
         operation = self._operations[plan.operation]
-        plan = await self.settle(plan)
-        scratch = await self._thread(self._found_or_scratch, plan)
+        plan, scratch = await self._thread(self._opened, plan)
         if isinstance(scratch, Record):
             return Done(scratch, False, plan.warnings)
         stop = threading.Event()
@@ -125,7 +130,7 @@ class Host:
             if report:
                 await self._thread(progress.begin)
             output = await self._work(operation, plan, scratch, Pace(place, stop, progress, self._detect))
-            return await self._thread(commit, self._registry, plan, output)
+            return await self._thread(self._commit, plan, output, scratch)
 
         work = asyncio.ensure_future(do())
         try:
@@ -141,7 +146,8 @@ class Host:
             raise
         finally:
             progress.close()
-            await self._thread(shutil.rmtree, scratch, True)
+            if scratch.exists():  # it did not come to the commit, or failed there
+                await self._thread(shutil.rmtree, scratch, True)
         return Done(record, True, plan.warnings)
 
     async def probe(self, scope: Scope, key: str, media_type: str) -> JSON:
@@ -184,9 +190,17 @@ class Host:
             parent_asset_id=plan.parent_asset_id,
         )
 
-    def _found_or_scratch(self, plan: Plan) -> Record | Path:
-        """What was made before, else a folder to make it in."""
-        return self._registry.find(plan.scope, plan.kind, plan.cache_key) or self._make_scratch()
+    def _opened(self, plan: Plan) -> tuple[Plan, Record | Path]:
+        """The plan, settled, with what was made of it before, else with a folder to make it in: in one go, since each
+        way to a thread and back costs a small render as much as all of this."""
+        plan = self._settled(plan)
+        return plan, self._registry.find(plan.scope, plan.kind, plan.cache_key) or self._make_scratch()
+
+    def _commit(self, plan: Plan, output: Output, scratch: Path) -> Record:
+        """Committed, and the folder removed, likewise."""
+        record = commit(self._registry, plan, output)
+        shutil.rmtree(scratch, ignore_errors=True)
+        return record
 
     def _make_scratch(self) -> Path:
         """Under MATTEBOX_HOME, so that a large result can be hard-linked into a store on the same file system."""

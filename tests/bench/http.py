@@ -85,6 +85,8 @@ QUESTIONS = {
     "found": spelled("POST", "/image/render", composition(0)),
 }
 """In turn within one run; a round of one is followed by one of the next."""
+CEILINGS = ("empty", "bare Serve handler")
+"""What a found render is held against: the same way without its work, and one with nothing of ours on it."""
 
 
 @contextmanager
@@ -96,9 +98,11 @@ def bare(kind: str, where: str, environment: Mapping[str, str]) -> Iterator[None
     assert process.stdout
     if process.stdout.readline() != b"ready\n":
         raise RuntimeError(f"the bare handler on {kind} did not start")
-    yield
-    process.terminate()
-    process.wait(60)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 async def connect(port: int) -> Ask:
@@ -147,7 +151,7 @@ async def answered(port: int, questions: Iterable[bytes]) -> None:
         try:
             await one_connection(port, [*questions, *questions])
             return
-        except (OSError, RuntimeError):
+        except (OSError, EOFError, RuntimeError):  # the second: the proxy starts anew with what it learnt
             if time.monotonic() > until:
                 raise
             await asyncio.sleep(0.2)
@@ -205,8 +209,10 @@ def run(home: Path) -> list[Row]:
         }
         for what, values in figures.items():
             for name, value in values.items():
-                goal = goals.get((what, name), {})
-                rows.append(Row(f"{kind}: {what}, {name.removesuffix('_ms')}", value, unit_of(name), **goal))
+                goal, ceilings = goals.get((what, name), {}), {}
+                if what == "found":
+                    ceilings = {other: figures[other][name] for other in CEILINGS}
+                rows.append(Row(f"{kind}: {what}, {name.removesuffix('_ms')}", value, unit_of(name), ceilings, **goal))
     return rows
 
 

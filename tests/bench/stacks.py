@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageChops
 
+from kernels.adjust import adjust
+from kernels.adjustment_layers import recolor, recolored
 from kernels.blend import DISSOLVE, MODES
 from kernels.composite import Layer
 from kernels.composite_tree import Node, composite_tree
@@ -20,6 +23,18 @@ from tests.bench.measure import Call, Row, interleaved, optional, picture
 
 MIXED = ("normal", "multiply", "screen", "overlay", "darken", "lighten", "linear_dodge", "normal")
 SIZE = (1920, 1080)
+GREENS = {"range": [70, 100, 140, 170], "hue": 40, "saturation": -30, "lightness": 10}
+ADJUSTMENTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "curves": ("curves", {"rgb": [[0, 10], [128, 140], [255, 245]]}),
+    "hue and saturation": ("hue_saturation", {"hue": 40, "saturation": 20, "lightness": 5}),
+    "a range of hues": ("hue_saturation", {"ranges": [GREENS]}),
+    "colorize": ("hue_saturation", {"colorize": True, "hue": 210, "saturation": 40}),
+    "vibrance": ("vibrance", {"vibrance": 50, "saturation": 10}),
+    "black and white": ("black_white", {"reds": 60}),
+    "black and white, tinted": ("black_white", {"tint_color": "#e1d3b3ff"}),
+    "a photo filter": ("photo_filter", {"density": 40}),
+}
+"""Layers that adjust what lies below: a kind and its numbers."""
 DIVIDING = {"color_burn", "color_dodge", "vivid_light", "divide", "soft_light"}
 FRAME, ALLOWED = 3840 * 2160 * 4, 64 << 20
 
@@ -120,6 +135,7 @@ def run(home: Path) -> list[Row]:
         Row("the same over memcpy", took["ours"] / floor, "×", at_most=2),
         *_modes(),
         *_groups(),
+        *_steps(),
         *_growth(),
     ]
     for name, least in (("pyvips", 15), ("Pillow", 30), ("skia-python", 35)):
@@ -169,6 +185,36 @@ def _groups() -> list[Row]:
             for name in groups
         ]
     return rows
+
+
+def _steps() -> list[Row]:
+    """Six layers of 1080p with one thing more, against the same six without it; and a layer's own adjustments."""
+    layers = stack(("normal", "normal", "multiply", "screen", "overlay", "multiply"))
+    *below, last = (Node(layer) for layer in layers)
+    hard = Node(replace(layers[3], mode="hard_mix"), fill=0.5)
+    trees = {
+        f"6 layers and {name}": [*below, Node(None, (), recolor(kind, numbers), mode="normal"), last]
+        for name, (kind, numbers) in ADJUSTMENTS.items()
+    }
+    trees |= {
+        "6 layers, 3 of them passed through by a fill of 0.8": [
+            *below[:2],
+            Node(None, tuple(below[2:]), fill=0.8),
+            last,
+        ],
+        "6 layers, 1 of them hard mix filled by 0.5": [*below[:3], hard, below[4], last],
+    }
+    calls = {name: _drawing(nodes, SIZE) for name, nodes in trees.items()}
+    calls["6 layers in linear light"] = lambda: composite_tree([*below, last], *SIZE, threads=2, linear=True)
+    took = interleaved(calls | {"flat": ours(layers)}, 5)
+    rows = [Row(name, took[name], against={"the same layers flat": took["flat"]}) for name in calls]
+    pixels, own = layers[1].pixels, {"contrast": 1.2, "saturation": 1.3, "hue": 20.0, "temperature": 0.2}
+    vivid = recolor(*ADJUSTMENTS["vibrance"])
+    mine = {
+        "contrast, saturation, hue and warmth of a layer": lambda: adjust(pixels, own, threads=2),
+        "vibrance of a layer": lambda: recolored(pixels, vivid, threads=2),
+    }
+    return [*rows, *(Row(name, milliseconds) for name, milliseconds in interleaved(mine, 5).items())]
 
 
 def _growth() -> list[Row]:

@@ -78,7 +78,9 @@ def serving(home: Path, store_url: str, log: Path, config: Path | None = None) -
         time.sleep(0.2)
     state = json.loads((home / "serve.json").read_text())
     service = Service(state["http"], state["ray_address"], home, environment, process)
-    yield service
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
+    try:
+        yield service
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)

@@ -169,6 +169,34 @@ def test_pictures_survive_their_workers_death(service: Service, http: httpx.Clie
             eventually(lambda body=again: http.post("/image/render", json=body).status_code == 200, 180, "the picture")
 
 
+def test_a_picture_that_killed_its_worker_twice_is_refused(
+    service: Service, http: httpx.Client, clip: str, beside: ThreadPoolExecutor
+) -> None:
+    """Its call goes by gRPC (dispatch.STRAIGHT), where Serve sees a death later than Ray does: it must neither give the
+    work to the next replica by itself nor take the death for an error."""
+    notes = store(service) / "tenants" / "t_kills" / "dev" / "documents" / "crashes"
+    slow = [{"type": "bilateral", "radius": 24}] * 16  # takes many seconds, so that it is met running
+    body = {"composition": {"width": 3000, "height": 3000, "layers": [{"color": "#123456", "filters": slow}]}}
+
+    def suspected(before: set[Path]) -> bool:
+        new = set(notes.glob("*")) - before
+        return any(b'"began":true' in note.read_bytes() for note in new)
+
+    noted = set(notes.glob("*"))
+    answer: Future[httpx.Response] = beside.submit(http.post, "/image/render", json=body)
+    time.sleep(2)
+    assert not answer.done()
+    assert kill(service, "Imaging")
+    eventually(lambda: suspected(noted) or answer.done(), 60, "the repeat")
+    if answer.done():  # on a busy machine the replica may need more than the 15 s that it is given
+        assert (answer.result().status_code, answer.result().json()["error"]["code"]) == (503, "worker_lost")
+        return
+    assert kill(service, "Imaging")
+    for said in (answer.result(), http.post("/image/render", json=body)):
+        assert (said.status_code, said.json()["error"]["code"]) == (422, "input_crashed_worker")
+    eventually(lambda: http.post("/image/render", json=picture(7)).status_code == 200, 180, "another picture")
+
+
 def test_the_gateways_death_ends_connections_and_not_the_work(
     service: Service, http: httpx.Client, clip: str, beside: ThreadPoolExecutor
 ) -> None:

@@ -51,7 +51,7 @@ def test_results_go_into_the_page_and_leave_those_of_other_topics(
     (tmp_path / "bench.json").write_text(json.dumps({"topics": {}}))
     monkeypatch.setenv("MATTEBOX_HOME", str(tmp_path))
     monkeypatch.setattr(bench, "PAGE", page)
-    monkeypatch.setattr(bench, "topics", lambda named: named)
+    monkeypatch.setattr(bench, "topics", lambda named: named or ["one", "two"])
     monkeypatch.setattr(
         bench, "import_module", lambda name: type("Topic", (), {"run": staticmethod(lambda home: ROWS)})
     )

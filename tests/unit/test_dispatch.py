@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from grpc import StatusCode
+from grpc.aio import AioRpcError, Metadata
 
 from artifacts import Registry, Scope, Store
 from configs.settings import Settings
 from deployments import crashes, repetition
 from deployments import dispatch as loss
-from deployments.dispatch import LocalDispatch, back, call_again, lost
+from deployments.dispatch import LocalDispatch, ServeDispatch, back, call_again, lost
 from deployments.errors import BackendUnavailable, InputCrashedWorker, InvalidRequest, WorkerLost, from_wire, to_wire
 from deployments.operation import Context, Report
 from deployments.repetition import MOST_DEATHS
@@ -308,3 +311,49 @@ async def test_what_a_replica_refuses_crosses_in_the_envelope(runner: Runner, me
         await (worker.execute(plan, "r1") if method == "execute" else getattr(worker, method)(plan))
     ours = from_wire(caught.value)
     assert (type(ours), str(ours)) == (BackendUnavailable, "its weights are missing")
+
+
+class Handle:
+    """A Serve handle, as far as the dispatch asks."""
+
+    def __init__(self, name: str, fails: Exception | None = None) -> None:
+        self.name, self.made, self.fails = name, 0, fails
+
+    def options(self, *, _by_reference: bool) -> Handle:
+        assert not _by_reference
+        self.made += 1
+        return Handle(f"{self.name} by gRPC", self.fails)
+
+    def __getattr__(self, method: str) -> Any:
+        async def remote(*args: Any) -> tuple[str, str]:
+            if self.fails:
+                raise self.fails
+            return self.name, method
+
+        return SimpleNamespace(remote=remote)
+
+
+@pytest.mark.parametrize(
+    ("deployment", "method", "size", "taken"),
+    [
+        ("Imaging", "execute", loss.LONGEST_STRAIGHT - 64, "Imaging by gRPC"),
+        ("Imaging", "execute", loss.LONGEST_STRAIGHT + 1, "Imaging"),
+        ("Imaging", "probe", 1, "Imaging"),
+        ("Video", "execute", 1, "Video"),
+        ("Faces", "detect", 1, "Faces"),
+    ],
+)
+async def test_short_calls_for_pictures_alone_go_by_grpc(deployment: str, method: str, size: int, taken: str) -> None:
+    handles = {name: Handle(name) for name in ("Imaging", "Video", "Faces")}
+    serve = ServeDispatch(handles)
+    for _ in range(2):
+        assert await serve.call(deployment, method, b"x" * size) == (taken, method)
+    assert handles["Imaging"].made == (taken == "Imaging by gRPC"), "one handle, with its connections, for all calls"
+
+
+@pytest.mark.parametrize("code", [StatusCode.UNAVAILABLE, StatusCode.CANCELLED])
+async def test_a_call_that_is_cut_off_by_its_replicas_end_has_lost_its_worker(code: StatusCode) -> None:
+    cut = AioRpcError(code, Metadata(), Metadata())
+    with pytest.raises(WorkerLost) as caught:
+        await ServeDispatch({"Imaging": Handle("Imaging", cut)}).call("Imaging", "execute")
+    assert loss.is_lost(caught.value, "Imaging")

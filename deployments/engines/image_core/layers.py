@@ -51,7 +51,7 @@ def drawn_layer(
         if visible is None:  # a crop beyond the source, of which the middle is seen
             return None
         drawn, where = visible, replace(where, content=where.clip)
-    drawn = replace(drawn, pixels=_adjusted(drawn.pixels, layer))
+    drawn = replace(drawn, pixels=_adjusted(drawn.pixels, layer, pictures.threads))
     for item in layer.get("filters", ()):
         drawn = _filtered(drawn, item)
     pixels, where = _framed(drawn, where, layer)
@@ -72,12 +72,12 @@ def _at(
     return OnCanvas(replace(placed, x=placed.x - margin, y=placed.y - margin), bounds)
 
 
-def _adjusted(pixels: np.ndarray, layer: JSON) -> np.ndarray:
+def _adjusted(pixels: np.ndarray, layer: JSON, threads: int = 1) -> np.ndarray:
     """uint8 [h, w, 4]: the sliders, then the adjustments in Photoshop's units, at the source's own depth."""
     if "adjustments" in layer:
-        pixels = adjust.adjust(pixels, layer["adjustments"])
+        pixels = adjust.adjust(pixels, layer["adjustments"], threads=threads)
     for item in layer.get("adjustment_stack", ()):
-        pixels = recolored(pixels, recolor(item["kind"], item))
+        pixels = recolored(pixels, recolor(item["kind"], item), threads=threads)
     return eight_bits(pixels)
 
 

@@ -20,7 +20,7 @@ from deployments.engines.image_core.resolve_selection import resolved_selection
 from deployments.operation import JSON, Context, Operation, Plan
 
 BACKEND = "image_core"
-RENDER_VERSION = "8"
+RENDER_VERSION = "9"
 """Raised whenever the bytes of an equal render change."""
 MASK_VERSION = "4"
 
