@@ -58,6 +58,10 @@ class Batch:
     """[N, h, w, 3] BGR, upright"""
     view: View
 
+    def whole(self) -> Batch:
+        """The same without the room that is left in `frames`."""
+        return Batch(self.numbers, self.frames[: len(self.numbers)], self.view)
+
 
 def small_size(width: int, height: int, side: int) -> tuple[int, int]:
     """The size whose longer side is `side`; never larger than given."""
@@ -72,18 +76,17 @@ def turns_of(frame: av.VideoFrame) -> int:
 
 def batches(items: Iterable[tuple[int, Bytes, View]]) -> Generator[Batch, None, None]:
     """(number, picture, view) in arrays of at most BATCH, a new one where the view changes."""
-    numbers: list[int] = []
-    pictures: list[Bytes] = []
-    shown: View | None = None
+    filled: Batch | None = None
     for number, picture, view in items:
-        if pictures and shown is not None and (len(pictures) == BATCH or view != shown):
-            yield Batch(numbers, np.stack(pictures), shown)
-            numbers, pictures = [], []
-        numbers.append(number)
-        pictures.append(picture)
-        shown = view
-    if pictures and shown is not None:
-        yield Batch(numbers, np.stack(pictures), shown)
+        if filled and (len(filled.numbers) == BATCH or view != filled.view):
+            yield filled.whole()
+            filled = None
+        if filled is None:
+            filled = Batch([], np.empty((BATCH, *picture.shape), np.uint8), view)
+        filled.frames[len(filled.numbers)] = picture
+        filled.numbers.append(number)
+    if filled:
+        yield filled.whole()
 
 
 class Decoder:

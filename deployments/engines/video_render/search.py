@@ -176,7 +176,7 @@ class Search:
         self, given: Iterator[tuple[int, VideoFrame]], looks: Mapping[int, Sequence[float]]
     ) -> Iterator[tuple[list[Look], NDArray[np.uint8], tuple[float, float]]]:
         """The looks at frames of one size, their pictures, and what takes x and y to the frames' pixels."""
-        waiting: dict[tuple[int, int], tuple[list[Look], list[NDArray[np.uint8]]]] = {}
+        waiting: dict[tuple[int, int], tuple[list[Look], NDArray[np.uint8]]] = {}
         across = down = 0
         for number, frame in given:
             across, down = frame.width, frame.height
@@ -185,14 +185,16 @@ class Search:
                     raise Stopped
                 small = _small(frame, scale)
                 size = small.shape[1], small.shape[0]
-                mine, pictures = waiting.setdefault(size, ([], []))
+                if size not in waiting:
+                    waiting[size] = [], np.empty((BATCH, *small.shape), np.uint8)
+                mine, pictures = waiting[size]
+                pictures[len(mine)] = small
                 mine.append((number, scale))
-                pictures.append(small)
                 if len(mine) == BATCH:
-                    yield mine, np.stack(pictures), (across / size[0], down / size[1])
                     del waiting[size]
+                    yield mine, pictures, (across / size[0], down / size[1])
         for size, (mine, pictures) in waiting.items():
-            yield mine, np.stack(pictures), (across / size[0], down / size[1])
+            yield mine, pictures[: len(mine)], (across / size[0], down / size[1])
 
 
 class Searches:
