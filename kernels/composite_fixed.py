@@ -28,6 +28,21 @@ from kernels import blend_fixed, fixed
 from kernels.blend_fixed import FIXED
 from kernels.compiled import INLINE, addressable, calling, digest
 from kernels.composite_loops import TILE
+from kernels.composite_rows import (
+    HEIGHT,
+    IN_FRACTIONS,
+    MASK,
+    MASK_STRIDE,
+    ROW,
+    WIDTH,
+    X,
+    Y,
+    as_bytes,
+    as_fractions,
+    as_pixels,
+    as_row,
+    row_of,
+)
 from kernels.composite_steps import PIXELS, Step
 from kernels.fixed import high_byte, low_byte, plus, product, times
 
@@ -101,6 +116,28 @@ def store_fixed(planes, out, count):
         out[x] = np.uint16((low >> 8) | (high & 0xFF00))
 
 
+@numba.njit(**INLINE)
+def tile_in_fractions(table, first, steps, numbers, x0, x1, y, memory, out):
+    """A tile whose step `first` is an opaque layer that covers it; `memory` holds the planes, and then the alphas."""
+    made = memory + 4 * LANES
+    begin_fixed(as_fractions(row_of(as_row(table + first * ROW), x0, y)), as_fractions(memory), 2 * (x1 - x0))
+    for i in range(first + 1, steps):
+        row = as_row(table + i * ROW)
+        line, left, right = y - row[Y], max(x0, row[X]), min(x1, row[X] + row[WIDTH])
+        if line < 0 or line >= row[HEIGHT] or left >= right:
+            continue
+        pixels, count = row_of(row, left, y), right - left
+        if row[MASK] != 0:
+            mask = as_bytes(row[MASK] + y * row[MASK_STRIDE] + left)
+            fill_fixed_masked(as_pixels(pixels), mask, numbers[i], as_pixels(made), count)
+        else:
+            fill_fixed(as_pixels(pixels), numbers[i], as_pixels(made), count)
+        planes = as_fractions(memory + 4 * (left - x0))
+        call_fixed_loop(row[IN_FRACTIONS], (as_fractions(pixels), as_fractions(made), planes, 2 * count))
+    make_opaque(as_pixels(memory + 2 * LANES), x1 - x0)
+    store_fixed(as_fractions(memory), as_fractions(out), 2 * (x1 - x0))
+
+
 _VERSION = digest(fixed.__file__, blend_fixed.__file__, __file__)
 
 
@@ -135,15 +172,12 @@ def compile_all() -> None:
 
 
 __all__ = [
+    "FRACTIONS",
     "HALF_LEVEL",
     "LANES",
-    "begin_fixed",
-    "call_fixed_loop",
     "compile_all",
-    "fill_fixed",
-    "fill_fixed_masked",
     "loop_of",
     "loops_of_steps",
-    "make_opaque",
     "store_fixed",
+    "tile_in_fractions",
 ]

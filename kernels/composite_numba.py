@@ -13,22 +13,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kernels import composite_colors, composite_fixed, composite_levels, composite_loops
+from kernels import composite_rows as rows
 from kernels import composite_walk as walk
 from kernels.blend import DISSOLVE
 from kernels.composite_colors import color_loop_of
 from kernels.composite_fixed import loops_of_steps
 from kernels.composite_levels import filler_of, lock_of_pixels, op_of, scatterer
 from kernels.composite_loops import loops_of, planes_loop_of
+from kernels.composite_rows import Row
 from kernels.composite_steps import ONES, PIXELS, Step, steps_of_rows, steps_of_stack
-from kernels.composite_walk import Row
 from kernels.lookup import ColorRow
 from kernels.threads import at_most
 
 if TYPE_CHECKING:
     from kernels.composite import Layer
 
-_STATES = {"copy": walk.AS_SOURCE, "unlock": walk.KEPT, "take_out": walk.KEPT, "cover": walk.ADDED_TO}
-_STATES |= dict.fromkeys(("mix", "add", "refill", "hard_mix"), walk.MET)
+_STATES = {"copy": rows.AS_SOURCE, "unlock": rows.KEPT, "take_out": rows.KEPT, "cover": rows.ADDED_TO}
+_STATES |= dict.fromkeys(("mix", "add", "refill", "hard_mix"), rows.MET)
 """Of the steps that do not make their level opaque: the state in which they leave it."""
 
 
@@ -62,7 +63,7 @@ def _number(step: Step) -> float:
     return step.values.shape[1] if step.values is not None and step.values.ndim == 2 else step.opacity
 
 
-def _row(step: Step, fixed: int) -> Row:
+def _row(step: Step, in_fractions: int) -> Row:
     x0, y0, x1, y1 = step.box
     box, more = (x0, y0, x1 - x0, y1 - y0), _blend(step) if step.op == "blend" else _work(step)
     if step.layer is not None:
@@ -72,11 +73,11 @@ def _row(step: Step, fixed: int) -> Row:
         more |= {"mask": step.mask.ctypes.data, "mask_stride": step.mask.strides[0]}
     if step.values is not None:
         more["values"] = step.values.ctypes.data
-    return Row(step.level, step.source, step.alphas, step.ground, step.end, *box, **more, fixed=fixed)
+    return Row(step.level, step.source, step.alphas, step.ground, step.end, *box, **more, in_fractions=in_fractions)
 
 
 def _work(step: Step) -> dict[str, int]:
-    row = {"state": _STATES.get(step.op, walk.MADE_OPAQUE)} | (_alphas(step) if step.op in ("mix", "cover") else {})
+    row = {"state": _STATES.get(step.op, rows.MADE_OPAQUE)} | (_alphas(step) if step.op in ("mix", "cover") else {})
     if step.op == "lock" and step.source == PIXELS:
         return row | {"loop": lock_of_pixels(step.values is not None)}
     needed = step.op in ("lock", "take_out") or (step.op == "cover" and step.alphas >= 0)
@@ -92,7 +93,7 @@ def _blend(step: Step) -> dict[str, int]:
         solid = solid and step.layer is not None and step.layer.opaque
     hides = bare and solid and step.level == 0 and step.mode == "normal"
     row = _alphas(step) if made else {}
-    row |= {"state": walk.BLENDED, "bare": bare, "solid": solid, "hides": hides}
+    row |= {"state": rows.BLENDED, "bare": bare, "solid": solid, "hides": hides}
     if step.source != PIXELS:
         return row | {"needed": 1, "loop": planes_loop_of(step.mode)}
     row["on_opaque"], row["loop"] = loops_of(step.mode, made)

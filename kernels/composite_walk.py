@@ -18,7 +18,7 @@ The modes' loops and the pass over a band are called by their addresses: `kernel
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numba
 import numpy as np
@@ -27,19 +27,57 @@ from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from kernels import blend, composite_fixed, composite_levels, composite_loops, composite_steps, composite_tiles, fixed
-from kernels.compiled import INLINE, MATH, addressable, calling, digest, pointer_to
-from kernels.composite_fixed import (
-    LANES,
-    begin_fixed,
-    call_fixed_loop,
-    fill_fixed,
-    fill_fixed_masked,
-    make_opaque,
-    store_fixed,
+from kernels import (
+    blend,
+    composite_fixed,
+    composite_levels,
+    composite_loops,
+    composite_rows,
+    composite_steps,
+    composite_tiles,
+    fixed,
 )
+from kernels.compiled import INLINE, MATH, addressable, calling, digest
+from kernels.composite_fixed import tile_in_fractions
 from kernels.composite_levels import call_filler, call_scatterer
 from kernels.composite_loops import TILE, TO_UNIT, call_loop, call_planes_loop
+from kernels.composite_rows import (
+    ADDED_TO,
+    ALPHAS,
+    AS_SOURCE,
+    BARE,
+    BLENDED,
+    END,
+    FILLER,
+    GROUND,
+    HEIGHT,
+    HIDES,
+    IN_FRACTIONS,
+    LEVEL,
+    LOOP,
+    MADE,
+    MADE_OPAQUE,
+    MASK,
+    MASK_STRIDE,
+    MET,
+    NEEDED,
+    ON_OPAQUE,
+    ROW,
+    SCATTERER,
+    SEED,
+    SOLID,
+    SOURCE,
+    STATE,
+    VALUES,
+    WIDTH,
+    X,
+    Y,
+    as_bytes,
+    as_floats,
+    as_pixels,
+    as_row,
+    row_of,
+)
 from kernels.composite_steps import LEVELS, PIXELS, ZEROS
 from kernels.composite_tiles import (
     begin,
@@ -54,73 +92,10 @@ from kernels.composite_tiles import (
 
 BANDS = 64
 EMPTY, OPAQUE, GENERAL = 0, 1, 2
-
-
-class Row(NamedTuple):
-    """Of the table of steps, int64. What is not told here is told at `kernels.composite_steps.Step`."""
-
-    level: int
-    source: int
-    alphas: int
-    ground: int
-    end: int
-    x: int
-    y: int
-    width: int
-    height: int
-    state: int
-    """What the step makes of its level's state: BLENDED and what follows it below."""
-    loop: int
-    """The address of what it does."""
-    on_opaque: int = 0
-    """Of a blend of pixels, the address of its loop for an opaque level."""
-    needed: int = 0
-    """Whether there is nothing to do where the source is empty."""
-    bare: int = 0
-    """Whether it blends a layer whose alphas are its own times the opacity."""
-    solid: int = 0
-    """Whether alphas are 1 where those that it takes are."""
-    hides: int = 0
-    """Whether nothing below is seen."""
-    made: int = 0
-    """Whether its alphas are made before its loop."""
-    filler: int = 0
-    """The address of what makes them, or 0 for those of pixels."""
-    scatterer: int = 0
-    """The address of what makes them those of mode dissolve, or 0."""
-    pixel: int = 0
-    """The address of its layer's first pixel."""
-    stride: int = 0
-    """From row to row, in pixels."""
-    seed: int = 0
-    mask: int = 0
-    """Its address, or 0."""
-    mask_stride: int = 0
-    values: int = 0
-    """Their address, or 0."""
-    fixed: int = 0
-    """The address of its loop in fractions, where it and all steps after it have one, or 0."""
-
-
-LEVEL, SOURCE, ALPHAS, GROUND, END, X, Y, WIDTH, HEIGHT, STATE, LOOP, ON_OPAQUE = range(12)
-NEEDED, BARE, SOLID, HIDES, MADE, FILLER, SCATTERER, PIXEL, STRIDE, SEED, MASK, MASK_STRIDE, VALUES, FIXED = range(
-    12, 26
-)
-ROW = 8 * len(Row._fields)
-"""Bytes."""
-BLENDED, AS_SOURCE, MADE_OPAQUE, KEPT, MET, ADDED_TO = range(6)
-"""MET: opaque where both the level and the source are. ADDED_TO: general, whatever the source is."""
-
 LEVEL_BYTES = 4 * (4 * TILE)
 
 BAND = types.void(*[types.int64] * 8)
 """(table, steps, numbers, out, stride of out in pixels, width, first row, end row): addresses and numbers"""
-
-as_pixels = pointer_to(types.uint32)
-as_floats = pointer_to(types.float32)
-as_bytes = pointer_to(types.uint8)
-as_fractions = pointer_to(types.uint16)
-as_row = pointer_to(types.int64)
 
 
 def _on_stack(element: Any, count: int) -> Any:
@@ -146,12 +121,6 @@ call_band = calling(BAND)
 
 
 @numba.njit(**INLINE)
-def _row_of(row, x, y):
-    """The address of a layer's pixel at x, y of the canvas."""
-    return row[PIXEL] + 4 * ((y - row[Y]) * row[STRIDE] + x - row[X])
-
-
-@numba.njit(**INLINE)
 def _planes(levels, level, offset):
     return as_floats(levels + level * LEVEL_BYTES + 4 * offset)
 
@@ -174,9 +143,9 @@ def _make_alphas(row, opacity, levels, states, left, offset, y, alphas, count):
         planes = _planes(levels, level if states[level] != EMPTY else ZEROS, offset)
         call_filler(row[FILLER], (planes, mask, opacity, alphas, count))
     elif row[MASK] != 0:
-        fill_masked_alphas(as_pixels(_row_of(row, left, y)), as_bytes(mask), opacity * TO_UNIT, alphas, count)
+        fill_masked_alphas(as_pixels(row_of(row, left, y)), as_bytes(mask), opacity * TO_UNIT, alphas, count)
     else:
-        fill_alphas(as_pixels(_row_of(row, left, y)), opacity * TO_UNIT, alphas, count)
+        fill_alphas(as_pixels(row_of(row, left, y)), opacity * TO_UNIT, alphas, count)
     if row[SCATTERER] != 0:
         call_scatterer(row[SCATTERER], (alphas, left, y, row[SEED], count))
 
@@ -188,7 +157,7 @@ def _blend(row, opacity, levels, states, left, offset, y, alphas, count, whole):
     solid = whole and row[SOLID] != 0 and (row[ALPHAS] < 0 or states[row[ALPHAS]] == OPAQUE)
     if state == EMPTY:
         if whole and row[BARE] != 0:  # every mode over nothing is the source itself
-            begin(as_pixels(_row_of(row, left, y)), opacity * TO_UNIT, planes, count)
+            begin(as_pixels(row_of(row, left, y)), opacity * TO_UNIT, planes, count)
             states[level] = OPAQUE if solid else GENERAL
             return
         clear(_planes(levels, level, 0))
@@ -197,7 +166,7 @@ def _blend(row, opacity, levels, states, left, offset, y, alphas, count, whole):
         _make_alphas(row, opacity, levels, states, left, offset, y, alphas, count)
     if source == PIXELS:
         loop = row[ON_OPAQUE] if state == OPAQUE else row[LOOP]
-        call_loop(loop, (as_pixels(_row_of(row, left, y)), alphas, opacity * TO_UNIT, planes, count))
+        call_loop(loop, (as_pixels(row_of(row, left, y)), alphas, opacity * TO_UNIT, planes, count))
     else:
         colors = _planes(levels, source, offset)
         straighten(colors, count)
@@ -230,7 +199,7 @@ def _work(row, number, levels, states, left, offset, y, alphas, count):
     if source == PIXELS:
         if row[VALUES] != 0:
             other = as_floats(row[VALUES])
-        call_loop(row[LOOP], (as_pixels(_row_of(row, left, y)), other, number, planes, count))
+        call_loop(row[LOOP], (as_pixels(row_of(row, left, y)), other, number, planes, count))
         return
     if row[MADE] != 0:
         _make_alphas(row, number, levels, states, left, offset, y, alphas, count)
@@ -244,37 +213,15 @@ def _work(row, number, levels, states, left, offset, y, alphas, count):
 
 
 @numba.njit(**INLINE)
-def _tile_in_fractions(table, first, steps, numbers, x0, x1, y, memory, out):
-    """A tile whose step `first` is an opaque layer that covers it; `memory` holds the planes, and then the alphas."""
-    made = memory + 4 * LANES
-    begin_fixed(as_fractions(_row_of(as_row(table + first * ROW), x0, y)), as_fractions(memory), 2 * (x1 - x0))
-    for i in range(first + 1, steps):
-        row = as_row(table + i * ROW)
-        line, left, right = y - row[Y], max(x0, row[X]), min(x1, row[X] + row[WIDTH])
-        if line < 0 or line >= row[HEIGHT] or left >= right:
-            continue
-        pixels, count = _row_of(row, left, y), right - left
-        if row[MASK] != 0:
-            mask = as_bytes(row[MASK] + y * row[MASK_STRIDE] + left)
-            fill_fixed_masked(as_pixels(pixels), mask, numbers[i], as_pixels(made), count)
-        else:
-            fill_fixed(as_pixels(pixels), numbers[i], as_pixels(made), count)
-        planes = as_fractions(memory + 4 * (left - x0))
-        call_fixed_loop(row[FIXED], (as_fractions(pixels), as_fractions(made), planes, 2 * count))
-    make_opaque(as_pixels(memory + 2 * LANES), x1 - x0)
-    store_fixed(as_fractions(memory), as_fractions(out), 2 * (x1 - x0))
-
-
-@numba.njit(**INLINE)
 def _tile(table, steps, numbers, x0, x1, y, levels, states, alphas, line_of_out):
     """Takes every step for one tile, columns x0 to x1 of row y, and writes it."""
     out = as_pixels(line_of_out)
     lowest = _first_visible(table, steps, x0, x1, y)
     if lowest >= 0 and lowest == steps - 1:  # nothing is blended
-        hand_on(as_pixels(_row_of(as_row(table + lowest * ROW), x0, y)), out, x1 - x0)
+        hand_on(as_pixels(row_of(as_row(table + lowest * ROW), x0, y)), out, x1 - x0)
         return
-    if lowest >= 0 and as_row(table + lowest * ROW)[FIXED] != 0:
-        _tile_in_fractions(table, lowest, steps, numbers, x0, x1, y, levels, line_of_out)
+    if lowest >= 0 and as_row(table + lowest * ROW)[IN_FRACTIONS] != 0:
+        tile_in_fractions(table, lowest, steps, numbers, x0, x1, y, levels, line_of_out)
         return
     states[0] = EMPTY
     i = max(lowest, 0)
@@ -325,5 +272,8 @@ def bands(band, table, steps, numbers, out, stride, width, height):
 @cache
 def compiled_band() -> Any:
     """The pass over a band, compiled or read from numba's cache."""
-    parts = (blend, composite_fixed, composite_levels, composite_loops, composite_steps, composite_tiles, fixed)
+    parts = (
+        *(blend, composite_fixed, composite_levels, composite_loops),
+        *(composite_rows, composite_steps, composite_tiles, fixed),
+    )
     return addressable(BAND, _band, f"band_{digest(*(str(one.__file__) for one in parts))}")
