@@ -45,9 +45,10 @@ def build(args: dict[str, Any], deployments: Sequence[Mapping[str, Any]] = ()) -
 
     faces = deploy(Faces, "Faces", 0.3).bind(settings)
     pictures = max(2, settings.threads)  # where there is a GPU, those of one size that meet are drawn in one launch
-    imaging = deploy(Worker, "Imaging", 0.3).bind(settings, pictures, warm="deployments.engines.image_core.work:warm")
+    engines = "deployments.engines"
+    imaging = deploy(Worker, "Imaging", 0.3).bind(settings, pictures, warm=f"{engines}.image_core.work:warm")
     speech = deploy(Worker, "Speech", 0.3).bind(settings, 1)
-    video = deploy(Worker, "Video", 0.3).bind(settings, 1, faces)
+    video = deploy(Worker, "Video", 0.3).bind(settings, 1, faces, warm=f"{engines}.video_render.work:warm")
     handles = {"Imaging": imaging, "Speech": speech, "Video": video}
     jobs = deploy(JobsFace, "Jobs", 0.1).bind(settings, handles)
     gateway = deploy(Gateway, "Gateway", 0.2, 4 * REQUESTS).bind(settings, handles | {"Jobs": jobs})

@@ -31,7 +31,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.compiled import compiled, whole_rows
+from kernels.compiled import compiled, unlocked, whole_rows
 
 Plane = NDArray[np.uint8]
 Planes = tuple[Plane, Plane, Plane]
@@ -224,7 +224,7 @@ def _paint(
             WEIGHTS[style]((xs / own.a + 1) * (columns / 2), columns),
             ((ys / own.b) ** 2).astype(np.float32),
             ((xs / own.a) ** 2).astype(np.float32),
-            NO_MASK if mask is None else mask[index][top:bottom, left:right],
+            NO_MASK if mask is None else unlocked(np.ascontiguousarray(mask[index][top:bottom, left:right])),
         )
 
 
@@ -242,7 +242,7 @@ def _fill(
     wx: Floats,  # [gx, w]
     yy: Floats,  # [h] (dy / b)²
     xx: Floats,  # [w] (dx / a)²
-    mask: Plane,  # [h, w], or [0, 0] for none
+    mask: Plane,  # [h, w] C-contiguous, or [0, 0] for none
 ) -> None:
     rows, columns = cells.shape
     buffer = np.empty(xx.shape[0], np.float32)
@@ -306,6 +306,13 @@ def _fill_reference(
     part[inside] = mixed.astype(np.uint8)[inside]
 
 
+def warm() -> None:
+    """Compiles ahead."""
+    luma, chroma = np.zeros((8, 8), np.uint8), np.zeros((4, 4), np.uint8)
+    planes, face = (luma, chroma, chroma.copy()), Ellipse(4, 4, 3, 3)
+    paint(planes, face, reduce(planes, face, (2, 2)), "blur", planes)
+
+
 __all__ = [
     "Cells",
     "Ellipse",
@@ -320,4 +327,5 @@ __all__ = [
     "rectangle",
     "reduce",
     "reduce_reference",
+    "warm",
 ]

@@ -90,15 +90,15 @@ def digest(*sources: str) -> str:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Within, no other process that shares numba's cache is within: of two that start at once, one compiles and the
-    other reads. Nobody waits where NUMBA_CACHE_DIR is not set or its file system has no locks."""
+def alone(what: str) -> Iterator[None]:
+    """Within, no other process that shares numba's cache compiles the same: of two that start at once, one compiles and
+    the other reads. Nobody waits where NUMBA_CACHE_DIR is not set or its file system has no locks."""
     folder = _CONFIG.CACHE_DIR
     if not folder:
         yield
         return
     Path(folder).mkdir(parents=True, exist_ok=True)
-    with (Path(folder) / "compiling.lock").open("w") as file:
+    with (Path(folder) / f"{what}.lock").open("w") as file:
         with suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

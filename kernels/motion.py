@@ -149,4 +149,10 @@ def _around(center: Complex, size: Floats) -> Floats:
     return boxes
 
 
-__all__ = ["SMALL", "STILL", "Camera", "Stage", "Step", "fit", "fit_reference"]
+def warm() -> None:
+    """Compiles ahead."""
+    some = np.arange(8).astype(np.complex128)
+    fit(some, some, len(some))
+
+
+__all__ = ["SMALL", "STILL", "Camera", "Stage", "Step", "fit", "fit_reference", "warm"]

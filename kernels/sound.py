@@ -197,4 +197,11 @@ def _ducked(power, made, held, gain_db, threshold, amount_db, fall, attack, rele
     return held, gain_db
 
 
-__all__ = ["CEILING", "Ducker", "Limiter", "Loudness", "k_weighting"]
+def warm() -> None:
+    """Compiles ahead."""
+    silence = np.zeros((1, 16), np.float32)
+    Loudness(48000, 1).feed(silence)
+    Ducker(48000).gain(silence)
+
+
+__all__ = ["CEILING", "Ducker", "Limiter", "Loudness", "k_weighting", "warm"]

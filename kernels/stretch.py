@@ -97,4 +97,9 @@ def _best(mono, low, count, template, length):  # type: ignore[no-untyped-def]
     return found
 
 
-__all__ = ["Stretch"]
+def warm() -> None:
+    """Compiles ahead."""
+    Stretch(2.0, 8000, 1).feed(np.zeros((1, 8000), np.float32))
+
+
+__all__ = ["Stretch", "warm"]

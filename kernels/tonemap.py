@@ -146,4 +146,10 @@ def _map(luma, cb, cr, table, power, encode, primaries, out_y, out_cb, out_cr): 
             out_cr[row, column] = np.uint8(np.float32(128.5) + np.float32(224 / 1.5748) * red_sum / count)
 
 
-__all__ = ["TRANSFERS", "Transfer", "reference", "tone_mapped"]
+def warm() -> None:
+    """Compiles ahead."""
+    luma, chroma = np.zeros((2, 2), np.uint16), np.zeros((1, 1), np.uint16)
+    tone_mapped((luma, chroma, chroma), "pq")
+
+
+__all__ = ["TRANSFERS", "Transfer", "reference", "tone_mapped", "warm"]

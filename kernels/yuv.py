@@ -126,7 +126,8 @@ def _overlaps(planes: Planes, picture: Layer) -> list[tuple[Plane, Plane, Alpha]
         x1, y1 = min(plane.shape[1], x + color.shape[1]), min(plane.shape[0], y + color.shape[0])
         if x1 > x0 and y1 > y0:
             inside = slice(y0 - y, y1 - y), slice(x0 - x, x1 - x)
-            parts.append((plane[y0:y1, x0:x1], color[inside], alpha[inside]))
+            over = np.ascontiguousarray(color[inside]), np.ascontiguousarray(alpha[inside])
+            parts.append((plane[y0:y1, x0:x1], *over))
     return parts
 
 
@@ -169,6 +170,14 @@ def coarse_reference(luma: Plane, width: int, rows: int, columns: int) -> Plane:
     return means.astype(np.uint8)
 
 
+def warm() -> None:
+    """Compiles ahead."""
+    luma, chroma = np.zeros((8, 8), np.uint8), np.zeros((4, 4), np.uint8)
+    for side in (4, 8):  # a part of the rows, and whole ones
+        blend((luma, chroma, chroma), layer(np.zeros((side, side, 4), np.uint8), 0, 0, "bt709"))
+    coarse(luma, 8, 1, 1)
+
+
 __all__ = [
     "BLACK",
     "ONE",
@@ -182,4 +191,5 @@ __all__ = [
     "layer",
     "subsample",
     "to_yuv",
+    "warm",
 ]

@@ -12,7 +12,9 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
+from numba.core.dispatcher import Dispatcher
 
+from kernels import anonymise, motion, sound, stretch, tonemap, yuv
 from kernels.compiled import alone, unlocked
 
 ROOT = Path(__file__).parents[2]
@@ -56,10 +58,10 @@ def test_one_process_compiles_at_a_time(tmp_path: Path, monkeypatch: pytest.Monk
     entered = threading.Event()
 
     def other() -> None:
-        with alone():
+        with alone("x"):
             entered.set()
 
-    with alone():
+    with alone("x"):
         thread = threading.Thread(target=other)
         thread.start()
         assert not entered.wait(0.2)
@@ -67,11 +69,31 @@ def test_one_process_compiles_at_a_time(tmp_path: Path, monkeypatch: pytest.Monk
     thread.join()
 
 
+def test_what_is_not_the_same_is_compiled_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config: Any = numba.config
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "cache"))
+    with alone("x"), alone("y"):  # were there one lock, the second would wait for ever
+        pass
+
+
+VIDEO = (anonymise, motion, sound, stretch, tonemap, yuv)
+INNER = {"_at"}
+"""Called by compiled code alone, with which it comes from the cache."""
+
+
+@pytest.mark.parametrize("kernel", VIDEO, ids=lambda kernel: str(kernel.__name__))
+def test_every_compiled_function_of_video_is_compiled_when_a_replica_starts(kernel: Any) -> None:
+    kernel.warm()
+    functions = [one for name, one in vars(kernel).items() if isinstance(one, Dispatcher) and name not in INNER]
+    assert functions
+    assert all(one.signatures for one in functions)
+
+
 def test_nobody_waits_without_a_cache_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config: Any = numba.config
     monkeypatch.setattr(config, "CACHE_DIR", "")
     monkeypatch.chdir(tmp_path)
-    with alone(), alone():  # within one another: had the first a lock, the second would wait for ever
+    with alone("x"), alone("x"):  # within one another: had the first a lock, the second would wait for ever
         assert list(tmp_path.iterdir()) == []
 
 

@@ -140,7 +140,7 @@ def _laid_out(pixels: np.ndarray, output: JSON, background: tuple[int, int, int,
 
 def warm(settings: Settings) -> None:
     """Compiles the kernels ahead; the first time on a machine this takes most of a minute."""
-    with alone():
+    with alone("pictures"):
         warm_painter(settings.device)
         for kernel in (png, resample, mask_kernels, blur, brush):
             kernel.warm()

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 
 from artifacts.canonical import digest
+from configs.settings import Settings
 from deployments.engines.video_render.cut import KIND, cut
 from deployments.engines.video_render.join import Strip, copy, join
 from deployments.engines.video_render.plan import DEPENDS_ON
@@ -16,6 +17,8 @@ from deployments.engines.video_render.segments import Segment
 from deployments.engines.video_render.sound import Sound
 from deployments.errors import UndecodableMedia
 from deployments.operation import JSON, Inputs, Output, Plan, Side, Source, Tools
+from kernels import anonymise, motion, sound, stretch, tonemap, yuv
+from kernels.compiled import alone
 
 COPY = "copy"
 Made = tuple[Path, Sound, Strip]
@@ -96,4 +99,11 @@ def _dependency(source: Source) -> JSON:
     return {"kind": source.kind, "artifact_id": source.id} | said
 
 
-__all__ = ["render"]
+def warm(settings: Settings) -> None:
+    """Compiles the kernels of all video ahead: some seconds the first time on a machine."""
+    with alone("video"):
+        for kernel in (anonymise, motion, sound, stretch, tonemap, yuv):
+            kernel.warm()
+
+
+__all__ = ["render", "warm"]
