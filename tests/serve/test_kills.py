@@ -201,9 +201,9 @@ def test_the_gateways_death_ends_connections_and_not_the_work(
     service: Service, http: httpx.Client, clip: str, beside: ThreadPoolExecutor
 ) -> None:
     body = {"asset_id": clip, "mode": "every_frame", "frame_sample_interval_ms": 720}  # long enough to be met running
+    allowed = patience(BACK_S)  # which takes as long as the work does
     first: Future[httpx.Response] = beside.submit(http.post, "/video/regions", json=body)
     eventually(lambda: running(http), 120, "the running job")
-    allowed = patience(BACK_S)
     assert kill(service, "Gateway")
     with suppress(httpx.HTTPError):
         assert first.result().status_code == 500
