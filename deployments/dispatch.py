@@ -43,6 +43,10 @@ LONGEST_STRAIGHT = 1 << 20
 """Bytes of arguments that are sent so. gRPC takes 4 MiB, and the record that comes back holds no more than was sent."""
 
 
+CUT_OFF = frozenset({"UNAVAILABLE", "CANCELLED"})
+"""What gRPC says of a call whose replica ended or was replaced. Anything else is no death, and blames no input."""
+
+
 class ServeDispatch:
     """Ray Serve handles. Everything that is sent is small, but for the frames that Video sends to Faces."""
 
@@ -69,7 +73,11 @@ class ServeDispatch:
         except asyncio.CancelledError:
             response.cancel()  # a call outlives the task that awaits it
             raise
-        except (RayActorError, AioRpcError) as error:  # the second: cut off by the end of a replica that is replaced
+        except RayActorError as error:
+            raise lost(deployment) from error
+        except AioRpcError as error:
+            if error.code().name not in CUT_OFF:
+                raise
             raise lost(deployment) from error
         except (BackPressureError, DeploymentUnavailableError) as error:
             raise Busy(f"the {deployment} workers have more to do than they can queue; try again later") from error

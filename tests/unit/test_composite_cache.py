@@ -72,8 +72,17 @@ def test_one_process_compiles_at_a_time(tmp_path: Path, monkeypatch: pytest.Monk
 def test_what_is_not_the_same_is_compiled_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config: Any = numba.config
     monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "cache"))
-    with alone("x"), alone("y"):  # were there one lock, the second would wait for ever
-        pass
+    entered = threading.Event()
+
+    def other() -> None:
+        with alone("y"):
+            entered.set()
+
+    with alone("x"):
+        thread = threading.Thread(target=other, daemon=True)
+        thread.start()
+        assert entered.wait(10)
+    thread.join()
 
 
 VIDEO = (anonymise, motion, sound, stretch, tonemap, yuv)

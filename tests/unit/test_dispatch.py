@@ -351,6 +351,13 @@ async def test_short_calls_for_pictures_alone_go_by_grpc(deployment: str, method
     assert handles["Imaging"].made == (taken == "Imaging by gRPC"), "one handle, with its connections, for all calls"
 
 
+async def test_an_answer_too_long_for_grpc_is_not_taken_for_a_death() -> None:
+    """Else the input would be refused as one that kills its workers."""
+    refused = AioRpcError(StatusCode.RESOURCE_EXHAUSTED, Metadata(), Metadata())
+    with pytest.raises(AioRpcError):
+        await ServeDispatch({"Imaging": Handle("Imaging", refused)}).call("Imaging", "execute")
+
+
 @pytest.mark.parametrize("code", [StatusCode.UNAVAILABLE, StatusCode.CANCELLED])
 async def test_a_call_that_is_cut_off_by_its_replicas_end_has_lost_its_worker(code: StatusCode) -> None:
     cut = AioRpcError(code, Metadata(), Metadata())
