@@ -38,7 +38,7 @@ AppError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
@@ -235,10 +235,13 @@ class ResidualFaces(AppError):
 
     code, status = "residual_faces", 422
 
-    def __init__(self, message: str, *, report: Draft | None = None, **details: Any) -> None:
-        """`report` is committed by the host, which adds its id to the details; it does not cross to the caller."""
+    def __init__(
+        self, message: str, *, report: Draft | None = None, pictures: Sequence[Draft] = (), **details: Any
+    ) -> None:
+        """`report` and its `pictures` are committed by the host, which adds the report's id to the details; they do not
+        cross to the caller."""
         super().__init__(message, **details)
-        self.report = report
+        self.report, self.pictures = report, pictures
 
 
 class InputCrashedWorker(AppError):

@@ -198,8 +198,9 @@ class Tools:
     """await detect(detector, frames uint8 [N, H, W, 3] BGR) -> Detections"""
     thread: Callable[..., Awaitable[Any]]
     """await thread(function, *args): runs blocking code beside an `async def` work"""
-    side_id: Callable[[str, str], str]
-    """side_id(kind, name): the id that the side artifact will get"""
+    side_id: Callable[..., str]
+    """side_id(kind, name): the id that the side artifact will get; a third argument names the kind of the main one that
+    it is beside, where that is not the plan's"""
     weights: Callable[[str], Path]
     """weights(model name of models.yaml): the local file; raises WeightsMissing"""
     settings: Settings

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -141,7 +141,7 @@ class Host:
             raise
         except ResidualFaces as error:  # the render is never registered, its report is
             if error.report is not None:
-                kept = await self._thread(self._commit_report, plan, error.report)
+                kept = await self._thread(self._commit_report, plan, error.report, error.pictures)
                 error.details["report_artifact_id"] = kept.id
             raise
         finally:
@@ -171,7 +171,9 @@ class Host:
             progress=pace.progress,
             detect=pace.detect,
             thread=self._heavy,
-            side_id=lambda kind, name: self._registry.side_id(plan.scope, plan.kind, plan.cache_key, kind, name),
+            side_id=lambda kind, name, main="": self._registry.side_id(
+                plan.scope, main or plan.kind, plan.cache_key, kind, name
+            ),
             weights=self._weights,
             settings=self._settings,
             parts=Kept(self._registry, scratch),
@@ -181,11 +183,12 @@ class Host:
             return await work(plan, inputs, tools)
         return await self._heavy(work, plan, inputs, tools)
 
-    def _commit_report(self, plan: Plan, report: Draft) -> Record:
+    def _commit_report(self, plan: Plan, report: Draft, pictures: Sequence[Draft]) -> Record:
         return self._registry.commit(
             plan.scope,
             cache_key=plan.cache_key,
             main=report,
+            sides=pictures,
             inputs=[asdict(item) for item in plan.inputs],
             parent_asset_id=plan.parent_asset_id,
         )

@@ -1,7 +1,8 @@
 """Long renders over HTTP: memory beside the clip's length, cancelling, tenants beside each other, several replicas.
 
 CLIP names a clip of your own with faces in it, else it is the repository's; it is repeated, packets as they are, to
-five minutes. `python -m tests.bench.jobs memory | turns | replicas` prints one part.
+five minutes. `python -m tests.bench.jobs memory | turns | replicas | cores` prints one part; `cores` gives each pair of
+Video and Faces one thread and a core of its own, as if each were a machine of one core.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from deployments.cli import SERVE_CONFIG
 from tests.bench.faces import FIXTURE
 from tests.bench.measure import Row
 from tests.serve.conftest import Service, serving
-from tests.serve.test_kills import replica
+from tests.serve.test_kills import replica, replicas_of
 
 JSON = dict[str, Any]
 LONG_S, SHORT_S, SEQUENCE_S = 300, 10, 60
@@ -38,6 +39,10 @@ LONG_JOB = {"render_profile": "preview_720p_fast"}
 QUIET_S = 0.4
 """A worker that took less than a tenth of so long a time of its processor has ended its work."""
 TICK = os.sysconf("SC_CLK_TCK")
+PAIR = ("Video", "Faces")
+LIGHT = {"ray_actor_options": {"num_cpus": 0.1}}
+"""So that two of each are let onto two cores."""
+PARTS = ("memory", "turns", "replicas", "cores")
 
 
 def of_length(source: Path, target: Path, seconds: float) -> Path:
@@ -104,12 +109,16 @@ def tell(what: str, *figures: object) -> None:
 
 
 @contextmanager
-def started(home: Path, replicas: int = 1) -> Iterator[Service]:
-    """An application of its own store, with so many replicas of Video that work at one render."""
+def started(home: Path, replicas: int = 1, bound: bool = False) -> Iterator[Service]:
+    """An application of its own store, with so many replicas of Video that work at one render; `bound`: each with a
+    replica of Faces, one thread each, both on one core that no other pair has."""
     with tempfile.TemporaryDirectory(prefix="mb-bench-") as folder:
         config = yaml.safe_load(SERVE_CONFIG.read_text())
         config["applications"][0]["args"]["video_render_parallel"] = replicas
-        config["applications"][0]["deployments"] = [{"name": "Video", "num_replicas": replicas}]
+        names = PAIR if bound else PAIR[:1]
+        config["applications"][0]["deployments"] = [{"name": name, "num_replicas": replicas, **LIGHT} for name in names]
+        if bound:
+            config["applications"][0]["args"]["threads"] = 1
         path = Path(folder) / "serve_config.yaml"
         path.write_text(yaml.safe_dump(config))
         with serving(home, (Path(folder) / "store").as_uri(), Path(folder) / "serve.log", path) as service:
@@ -243,13 +252,26 @@ def turns(service: Service, short: Path, long: Path) -> list[Row]:
 # replicas
 
 
-def replicas(home: Path, film: Path) -> list[Row]:
+def bind(service: Service, count: int) -> None:
+    """So many replicas of Video, and as many of Faces, to a core each; threads that they start later stay there."""
+    cores = sorted(os.sched_getaffinity(0))[:count]
+    for name in PAIR:
+        while len(found := sorted(replicas_of(service, name))) < count:
+            time.sleep(0.3)
+        for pid, core in zip(found, cores, strict=True):
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), {core})
+
+
+def replicas(home: Path, film: Path, bound: bool = False) -> list[Row]:
     """A minute of faces hidden, by one replica of Video and then by two, for two tenants each."""
     took: dict[tuple[int, str], list[float]] = {}
     made: dict[str, set[str]] = {}
     for count in (1, 2):
-        with started(home, count) as service:
+        with started(home, count, bound) as service:
             ready(Tenant(service, "ready"))
+            if bound:
+                bind(service, count)
             for number in range(2):
                 tenant = Tenant(service, f"replicas{count}{number}")
                 sequence = tenant.post("/video/anonymise/faces", {"asset_id": tenant.upload(film)})["sequence_id"]
@@ -260,11 +282,11 @@ def replicas(home: Path, film: Path) -> list[Row]:
                     record = said(tenant.http.get(f"/media-v2/artifacts/{answer['artifact_id']}"))
                     made.setdefault(proof, set()).add(record["sha256"])
                 tell(f"{count} replicas", {key[1]: times for key, times in took.items() if key[0] == count}, made)
-    rows = []
+    rows, each = [], " of a core each" if bound else ""
     for proof in ("off", "sampled"):
         one, two = min(took[1, proof]), min(took[2, proof])
-        rows.append(Row(f"a minute by two replicas, proof {proof}", two, "s", {"one": one}))
-        rows.append(Row(f"different files, proof {proof}", len(made[proof]), "", at_most=1))
+        rows.append(Row(f"a minute by two replicas{each}, proof {proof}", two, "s", {"one": one}))
+        rows.append(Row(f"different files{each}, proof {proof}", len(made[proof]), "", at_most=1))
     return rows
 
 
@@ -273,7 +295,7 @@ def ready(tenant: Tenant) -> None:
         time.sleep(0.3)
 
 
-def run(home: Path, parts: tuple[str, ...] = ("memory", "turns", "replicas")) -> list[Row]:
+def run(home: Path, parts: tuple[str, ...] = PARTS) -> list[Row]:
     clip, rows = Path(os.environ.get("CLIP", FIXTURE)), []
     with tempfile.TemporaryDirectory(prefix="mb-clips-") as folder:
         lengths = {"long": LONG_S, "short": SHORT_S, "film": SEQUENCE_S}
@@ -287,6 +309,8 @@ def run(home: Path, parts: tuple[str, ...] = ("memory", "turns", "replicas")) ->
                     rows += turns(service, clips["short"], clips["long"])
         if "replicas" in parts:
             rows += replicas(home, clips["film"])
+        if "cores" in parts:
+            rows += replicas(home, clips["film"], bound=True)
     return rows
 
 
@@ -296,7 +320,7 @@ def main() -> None:
     from tests.bench.__main__ import as_table, told
 
     home = Path(os.environ.get("MATTEBOX_HOME", Path.cwd() / "var")).absolute()
-    rows = run(home, tuple(sys.argv[1:]) or ("memory", "turns", "replicas"))
+    rows = run(home, tuple(sys.argv[1:]) or PARTS)
     Console(width=150).print(as_table("jobs", {"rows": [told(row) for row in rows]}))
 
 

@@ -61,6 +61,11 @@ def parents() -> dict[int, int]:
 
 def replica(service: Service, name: str) -> int | None:
     """The process of a deployment's replica, among the application's own descendants; None while there is none."""
+    return next(replicas_of(service, name), None)
+
+
+def replicas_of(service: Service, name: str) -> Iterator[int]:
+    """The processes of a deployment's replicas."""
     above = parents()
 
     def ours(pid: int) -> bool:
@@ -76,8 +81,7 @@ def replica(service: Service, name: str) -> int | None:
         except OSError:
             continue
         if title.startswith(b"ray::ServeReplica:mattebox:" + name.encode()) and ours(pid):
-            return pid
-    return None
+            yield pid
 
 
 def kill(service: Service, name: str) -> bool:

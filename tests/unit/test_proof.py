@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from fractions import Fraction
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from artifacts import Asset
+from artifacts import Asset, Record
 from deployments.dispatch import LocalDispatch
 from deployments.engines.video_render.covers import Cover
 from deployments.engines.video_render.notes import Notes
@@ -81,6 +83,21 @@ async def test_a_hidden_face_passes(
     assert oracle.calls
 
 
+def shows(shop: Shop, main: Record, row: JSON) -> np.ndarray:
+    """The picture [h, w, 3] of a row of a report's worst: it goes with `main`, and frames the hit."""
+    record = shop.registry.artifact(SCOPE, row["picture_artifact_id"])
+    assert (record.kind, record.media_type, record.main) == ("thumbnail", "image/jpeg", main.id)
+    assert record.meta["shows_faces"] is True
+    assert (record.start_ms, record.parent_asset_id) == (row["time_ms"], main.parent_asset_id)
+    picture = np.asarray(Image.open(io.BytesIO(shop.registry.read(SCOPE, record)))).astype(int)
+    assert picture.shape == (360, 640, 3)
+    x, y, w, h = (round(value) for value in row["box"])
+    for side in (picture[y, x + 5 : x + w - 5], picture[y + h, x + 5 : x + w - 5]):
+        red, green, blue = side.mean(axis=0)
+        assert red > max(green, blue) + 50
+    return picture
+
+
 async def test_a_face_whose_track_is_missing_is_covered(
     shop: Shop, speakers: Asset, truth: list[list[list[float]]], first_face: list[list[float]]
 ) -> None:
@@ -90,6 +107,12 @@ async def test_a_face_whose_track_is_missing_is_covered(
     answer = await runner(shop, oracle.detect).run("video_render", request, CONTEXT)
     body = json.loads(shop.registry.read(SCOPE, shop.registry.artifact(SCOPE, answer["report_artifact_id"])))
     assert body["repaired_faces"] == 25  # each frame of the second
+    (row,) = body["worst"]  # no two within a second
+    assert row["kind"] == "repaired"
+    assert row["frame"] in {shown["frame"] for shown in body["repaired"]}
+    picture = shows(shop, shop.registry.artifact(SCOPE, answer["artifact_id"]), row)
+    x, y, w, h = (round(value) for value in row["box"])
+    assert picture[y + h // 2 - 20 : y + h // 2 + 20, x + w // 2 - 20 : x + w // 2 + 20].std(axis=(0, 1)).max() < 8
     assert (body["residual_faces"], body["passes"]) == (0, 2)
 
 
@@ -115,6 +138,10 @@ async def test_what_cannot_be_covered_is_not_kept(
         child.startswith("render_") and shop.registry.artifact(SCOPE, child).meta.get("cache_key") == plan.cache_key
         for child in shop.registry.children(SCOPE, speakers.id)
     )
+    body = json.loads(shop.registry.read(SCOPE, report))
+    assert {row["kind"] for row in body["worst"]} == {"residual", "repaired"}
+    for row in body["worst"]:
+        shows(shop, report, row)
     kept = await run.run("video_render", request | {"allow_residual": True}, CONTEXT)
     assert shop.registry.artifact(SCOPE, kept["artifact_id"]).meta["residual_faces"] > 0
     assert any(warning.get("field") == "allow_residual" for warning in kept["warnings"])

@@ -15,7 +15,7 @@ import pytest
 
 from artifacts import Asset
 from artifacts.sweep import gc
-from deployments import repetition
+from deployments import parts, repetition
 from deployments.dispatch import LocalDispatch, lost
 from deployments.engines.video_render import cut as cutting
 from deployments.engines.video_render.cut import KIND, cut
@@ -269,14 +269,23 @@ async def test_replicas_make_segments_side_by_side(own: Shop, deaths: int, monke
         def __getattr__(self, name: str) -> Any:
             return getattr(host, name)
 
+    told: list[tuple[float, float, float]] = []
+    monkeypatch.setattr(parts, "LOOK_S", 0.02)
+    monkeypatch.setattr(parts.job, "report", lambda registry, scope, to, *said: told.append(said))
     settings = own.settings.model_copy(update={"video_render_parallel": 3})
-    groups = [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9], [10, 11]]
+    groups = [[0, 1], [2, 3], [4, 5], [6], [7], [8], [9], [10], [11]]
     repeated = [[0, 1]] * deaths
     run = Runner(own.registry, LocalDispatch({"Video": Video()}), settings)
     answer = await run.run("video_render", request, CONTEXT)
     record = own.registry.artifact(SCOPE, answer["artifact_id"])
     assert (sorted(made), most) == (sorted(groups + repeated), 3)
     assert (record.meta["segments"], record.meta["segments_found"]) == (12, 12)
+    assert told
+    shares, rates, etas = zip(*(said for said in told if said[1] is not None), strict=True)
+    assert list(shares) == sorted(shares)
+    assert 0 < shares[0] <= shares[-1] <= parts.SHARE
+    assert min(rates) > 0
+    assert min(etas) >= 0
     anew = await asyncio.to_thread(own.render, request, None, Forgetful())
     assert own.registry.read(SCOPE, record) == file(anew).read_bytes()
 

@@ -171,6 +171,8 @@ def test_without_a_summary_regions_are_needed_and_the_caller_is_told(registry: R
         ("summary", "video_regions", VIDEO)
     ]
     assert "POST /video/regions" in made.warnings[0].message
+    assert "min_face_px" not in made.needs[0].request
+    assert planned(registry, asset_id=VIDEO, min_face_px=80).needs[0].request["min_face_px"] == 80
     found = summary(registry)
     resolved = replace(made, needs=(), inputs=(*made.inputs, Input(found.id, "summary")))
     answer, changed = act(resolved, registry, SETTINGS)

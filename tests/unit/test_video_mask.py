@@ -175,6 +175,64 @@ async def test_regions_are_united_by_time_and_track(http: httpx.AsyncClient, reg
     assert [warning["field"] for warning in nobody["warnings"]] == ["regions"]
 
 
+def tracks(registry: Registry, asset: str, rows: dict[int, list[list[float]]], start: int = 0) -> Record:
+    """A face_tracks in ticks of 1/25 s; a row: pts, x, y, w, h."""
+    body = {"time_base": [1, 25], "start": start, "tracks": [{"track_id": n, "boxes": own} for n, own in rows.items()]}
+    draft = Draft(
+        "", "face_tracks", "application/json", json.dumps(body).encode(),
+        {"width": 640, "height": 360, "tracks_count": len(rows)},
+    )  # fmt: skip
+    return registry.commit(SCOPE, cache_key=json.dumps([asset, body]), main=draft, parent_asset_id=asset)
+
+
+@pytest.mark.parametrize("start", [0, 100])
+async def test_tracks_are_drawn_at_any_frame(
+    start: int, http: httpx.AsyncClient, registry: Registry, asset: str
+) -> None:
+    """One face moves by 4 pixels a frame, its rows of 6 to 9 taken out; the other is there from 5 to 10 alone."""
+    moving = [[start + n, 100 + 4 * n, 50, 80, 100] for n in range(20) if not 6 <= n <= 9]
+    still = [[start + n, 400, 150, 60, 60] for n in range(5, 11)]
+    record = tracks(registry, asset, {1: moving, 2: still}, start)
+    y, x = np.mgrid[0:360, 0:640] + 0.5
+    cases: list[tuple[int, dict[str, Any], list[tuple[float, float, float, float]]]] = [
+        (0, {}, [(100, 50, 80, 100)]),
+        (139, {}, [(112, 50, 80, 100)]),  # the third frame is on screen from 120 to 160
+        (280, {}, [(128, 50, 80, 100), (400, 150, 60, 60)]),  # between rows
+        (420, {"track_ids": [2]}, [(400, 150, 60, 60)]),
+        (760, {}, [(176, 50, 80, 100)]),
+        (799, {}, [(176, 50, 80, 100)]),
+    ]
+    for time_ms, more, wanted in cases:
+        regions = {"tracks_artifact_id": record.id, "time_ms": time_ms} | more
+        said = await made(http, asset_id=asset, regions=regions)
+        assert (said["meta"]["source"]["regions_count"], said["warnings"]) == (len(wanted), []), time_ms
+        assert [item["role"] for item in said["inputs"]] == ["asset", "tracks"]
+        inside = np.zeros((360, 640), bool)
+        for left, top, width, height in wanted:
+            inside |= np.hypot((x - left - width / 2) / width, (y - top - height / 2) / height) < 0.5
+        assert (((await pixels(http, said["artifact_id"])) >= 128) != inside).mean() < 0.001, time_ms
+    empty = await made(http, asset_id=asset, regions={"tracks_artifact_id": record.id, "time_ms": 900})
+    assert not (await pixels(http, empty["artifact_id"])).any()
+    assert [warning["field"] for warning in empty["warnings"]] == ["regions"]
+
+
+async def test_tracks_that_cannot_be_drawn_are_refused(http: httpx.AsyncClient, registry: Registry, asset: str) -> None:
+    record = tracks(registry, asset, {1: [[0, 0, 0, 9, 9]]})
+    broken = tracks(registry, asset, {1: [[0, 0, 0, 9]]})
+    foreign = tracks(registry, "asset_bbbbbbbb", {1: [[0, 0, 0, 9, 9]]})
+    own, at = "regions.tracks_artifact_id", {"time_ms": 0}
+    cases: list[tuple[dict[str, Any], tuple[int, str, str | None]]] = [
+        ({"tracks_artifact_id": record.id}, (400, "invalid_request", "regions")),
+        ({"tracks_artifact_id": record.id, "include_regions": ["eyes"]} | at, (400, "invalid_request", "regions")),
+        ({"tracks_artifact_id": broken.id} | at, (400, "invalid_request", own)),
+        ({"tracks_artifact_id": foreign.id} | at, (409, "wrong_asset", own)),
+        ({"tracks_artifact_id": await drawn(http, *SIZE)} | at, (400, "invalid_request", own)),
+        ({"tracks_artifact_id": "tracks_bbbbbbbb"} | at, (404, "not_found", own)),
+    ]
+    for regions, expected in cases:
+        assert error(await http.post("/video/masks", json={"asset_id": asset, "regions": regions})) == expected, regions
+
+
 async def test_an_older_summary_is_united_from_its_masks(
     http: httpx.AsyncClient, registry: Registry, asset: str
 ) -> None:

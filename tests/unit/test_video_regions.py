@@ -370,6 +370,14 @@ def test_left_out_fields_equal_the_spelled_out_defaults() -> None:
     assert planned(backend="centerface").cache_key != spelled.cache_key
 
 
+@pytest.mark.parametrize(
+    ("least", "side"), [(None, 960), (16, 640), (17, 640), (8, 1280), (1, 1920), (640, 320), (40, 320)]
+)
+def test_the_search_is_as_fine_as_the_smallest_face_asks_for(least: int | None, side: int) -> None:
+    """Of a clip 640 wide: a face of `least` pixels is 16 high in what is searched, within bounds."""
+    assert planned(min_face_px=least).parameters["detector_side"] == side
+
+
 def test_requests_that_cannot_be_met_name_their_field() -> None:
     with pytest.raises(InvalidRequest, match="there are face, eyes") as region:
         planned(include_regions=["face", "hair"])

@@ -18,7 +18,7 @@ from deployments.timeline import sequences
 
 FILTER = "face_blur"
 SUMMARY = "video_region_summary"
-BACKEND_VERSION = "3"
+BACKEND_VERSION = "4"
 NEVER = {"start_ms": 7 * 24 * 3600 * 1000 - 1, "end_ms": 7 * 24 * 3600 * 1000}
 """A span that no source reaches."""
 STRENGTH = {"strong": 0.8, "medium": 0.5, "light": 0.2}
@@ -62,7 +62,8 @@ def plan(request: AnonymiseRequest, context: Context, registry: Registry, settin
                     Warning(f"{found.id} has no tracks: each face is hidden from the sample before to the one after")
                 )
             continue
-        needs.append(Need("summary", "video_regions", {"asset_id": asset_id, "include_regions": ["face"]}))
+        least = {"min_face_px": request.min_face_px} if request.min_face_px else {}
+        needs.append(Need("summary", "video_regions", {"asset_id": asset_id, "include_regions": ["face"]} | least))
         warnings.append(
             Warning(f"there was no summary of the faces of {asset_id}, so POST /video/regions was done first")
         )
@@ -184,9 +185,13 @@ class _Faces:
 
 def _lasting(body: JSON) -> list[JSON]:
     """The tracks of a face_tracks with the time that each lasts, in ms of the source."""
-    tick = 1000 * Fraction(*body["time_base"])
+    tick, start = 1000 * Fraction(*body["time_base"]), body.get("start", 0)
     return [
-        {"track_id": track["track_id"], "start_ms": round(min(pts) * tick), "end_ms": round(max(pts) * tick) + 1}
+        {
+            "track_id": track["track_id"],
+            "start_ms": round((min(pts) - start) * tick),
+            "end_ms": round((max(pts) - start) * tick) + 1,
+        }
         for track in body["tracks"]
         if (pts := [row[0] for row in track["boxes"]])
     ]

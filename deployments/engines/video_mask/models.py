@@ -20,6 +20,9 @@ class Regions(BaseModel):
     include_regions: list[str] = Field(["face"], min_length=1, max_length=16)
     summary_id: ArtifactId | None = None
     """Default: the video's latest; none there: made first."""
+    tracks_artifact_id: ArtifactId | None = None
+    """Instead of a summary: a face_tracks of the video, as it was made or edited; its faces in the frame on screen at
+    time_ms, sampled or not."""
     time_ms: int | None = Field(None, ge=0, strict=True)
     """The sample at or before this time alone; default: all samples."""
     track_ids: list[int] | None = Field(None, min_length=1, max_length=1000)
@@ -29,6 +32,15 @@ class Regions(BaseModel):
     @classmethod
     def _plain(cls, data: Any) -> Any:
         return {"include_regions": data} if isinstance(data, list) else data
+
+    @model_validator(mode="after")
+    def _of_tracks(self) -> Regions:
+        if self.tracks_artifact_id is not None:
+            if self.time_ms is None:
+                raise ValueError("tracks_artifact_id goes with a time_ms: tracks are drawn at one moment")
+            if self.summary_id is not None or self.include_regions != ["face"]:
+                raise ValueError("tracks_artifact_id goes without summary_id, and holds faces alone")
+        return self
 
 
 class VideoMaskRequest(Body):

@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from pydantic import ValidationError
+
 from artifacts import Asset, Record, Registry, Scope
 from artifacts.canonical import digest
 from artifacts.errors import NotFound
 from configs.settings import Settings
 from deployments.engines.video_mask.models import Regions, VideoMaskRequest
-from deployments.engines.video_regions.models import is_ellipse
+from deployments.engines.video_mask.tracks import boxes_at
+from deployments.engines.video_regions.models import FaceTracks, is_ellipse
+from deployments.engines.video_regions.models import said as told
 from deployments.errors import InvalidRequest, MissingDependency, WrongAsset
 from deployments.operation import JSON, Context, Input, Need, Operation, Plan, Warning
 
 KIND = "mask"
 SUMMARY = "video_region_summary"
+TRACKS = "face_tracks"
 BACKEND = "video_mask"
 BACKEND_VERSION = "3"
 
@@ -37,10 +42,15 @@ def plan(request: VideoMaskRequest, context: Context, registry: Registry, settin
     elif request.selection is not None:
         selection = request.selection.model_dump(mode="json", exclude_unset=True)
         needs.append(Need("mask", "image_masks", {"width": width, "height": height, "selection": selection}))
+    elif request.regions is not None and request.regions.tracks_artifact_id is not None:
+        asked = request.regions.model_dump(mode="json", include={"time_ms", "track_ids"})
+        tracks, said = _tracks(registry, scope, asset, request.regions)
+        inputs.append(Input(tracks.id, "tracks"))
+        warnings += said
     else:
         assert request.regions is not None
         summary = _summary(registry, scope, asset, request.regions)
-        asked = request.regions.model_dump(mode="json", exclude={"summary_id"})
+        asked = request.regions.model_dump(mode="json", exclude={"summary_id", "tracks_artifact_id"})
         if summary is None:
             wanted = {"asset_id": asset.id, "include_regions": request.regions.include_regions}
             needs.append(Need("summary", "video_regions", wanted))
@@ -111,6 +121,23 @@ def _summary(registry: Registry, scope: Scope, asset: Asset, regions: Regions) -
                 field=f"regions.include_regions[{number}]",
             )
     return record
+
+
+def _tracks(registry: Registry, scope: Scope, asset: Asset, regions: Regions) -> tuple[Record, list[Warning]]:
+    """The face_tracks, and what the caller should know of it."""
+    field = "regions.tracks_artifact_id"
+    assert regions.tracks_artifact_id is not None
+    assert regions.time_ms is not None
+    record = _record(registry, scope, regions.tracks_artifact_id, field, TRACKS)
+    if record.parent_asset_id != asset.id:
+        raise WrongAsset(f"{field} belongs to {record.parent_asset_id}", field=field)
+    try:
+        tracks = FaceTracks.model_validate_json(registry.read(scope, record))
+    except ValidationError as error:
+        raise InvalidRequest(f"{field} cannot be read: {told(error)}", field=field) from None
+    if boxes_at(tracks, regions.time_ms, regions.track_ids):
+        return record, []
+    return record, [Warning(f"no such face is there at {regions.time_ms} ms: the mask is empty", field="regions")]
 
 
 def _parts(registry: Registry, scope: Scope, summary: Record, regions: Regions) -> tuple[list[Input], list[Warning]]:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from deployments.engines.video_mask.plan import is_wanted, selection_hash
-from deployments.engines.video_regions.models import is_ellipse
+from deployments.engines.video_mask.tracks import boxes_at
+from deployments.engines.video_regions.models import FaceTracks, is_ellipse
 from deployments.errors import UndecodableMedia
 from deployments.operation import JSON, Inputs, Output, Plan, Source, Stopped, Tools
 from kernels.faces import ellipse_mask
@@ -25,7 +26,14 @@ def make_mask(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
     video = inputs.one("asset")
     source: JSON = {"asset_id": video.id, "fit": plan.parameters["fit"]}
     meta: JSON = {"width": width, "height": height, "feather": 0.0, "device": "cpu"}
-    if "regions" in plan.parameters:
+    if given := inputs.all("tracks"):
+        (tracks,) = given
+        cover, count = _tracked(plan, tracks)
+        source |= {"tracks_artifact_id": tracks.id, "regions": plan.parameters["regions"], "regions_count": count}
+        used = [tracks]
+        if tracks.meta.get("stub"):
+            meta |= {"stub": True, "stub_reason": tracks.meta.get("stub_reason", "the tracks were made by a stub")}
+    elif "regions" in plan.parameters:
         summary = inputs.one("summary")
         cover, count = _united(plan, summary, inputs, tools)
         source |= {"summary_artifact_id": summary.id, "regions": plan.parameters["regions"], "regions_count": count}
@@ -64,6 +72,17 @@ def stretched(mask: Bytes, width: int, height: int) -> Bytes:
         if size != mask.shape[::-1]:
             mask = cv2.resize(mask, size, interpolation=how).astype(np.uint8)
     return mask
+
+
+def _tracked(plan: Plan, tracks: Source) -> tuple[Bytes, int]:
+    """The faces of tracks at one moment as one mask, and how many there are."""
+    width, height = plan.parameters["width"], plan.parameters["height"]
+    wanted = plan.parameters["regions"]
+    found = boxes_at(FaceTracks.model_validate_json(tracks.read()), wanted["time_ms"], wanted["track_ids"])
+    cover = np.zeros((height, width), np.uint8)
+    for box in found:
+        np.maximum(cover, ellipse_mask(width, height, list(box)), out=cover)
+    return cover, len(found)
 
 
 def _united(plan: Plan, summary: Source, inputs: Inputs, tools: Tools) -> tuple[Bytes, int]:

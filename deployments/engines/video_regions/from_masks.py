@@ -42,7 +42,14 @@ def tracks_of_entries(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
         times = (max(0, entry["time_ms"] - interval), entry["time_ms"] + interval)
         boxes = [[start + at, *row] for at in times]
         tracks.append({"track_id": len(tracks) + 1, "region": "face", "boxes": boxes})
-    body = {"asset_id": video.id, "width": width, "height": height, "time_base": [1, 1000], "tracks": tracks}
+    body = {
+        "asset_id": video.id,
+        "width": width,
+        "height": height,
+        "time_base": [1, 1000],
+        "start": start,
+        "tracks": tracks,
+    }
     meta: JSON = {"width": width, "height": height, "tracks_count": len(tracks), "shows_faces": False}
     for name in ("stub", "stub_reason"):
         if name in summary.meta:

@@ -12,7 +12,7 @@ from deployments.errors import InvalidRequest, MissingDependency, WrongAsset
 from deployments.operation import JSON, Context, Input, Operation, Plan
 
 SUMMARY = "video_region_summary"
-BACKEND_VERSION = "1"
+BACKEND_VERSION = "2"
 
 
 def plan(request: TracksRequest, context: Context, registry: Registry, settings: Settings) -> Plan:

@@ -209,6 +209,7 @@ def tracks_side(tracks: Sequence[Track], clip: Timeline, meta: JSON) -> Side:
         "width": clip.width,
         "height": clip.height,
         "time_base": [clip.time_base.numerator, clip.time_base.denominator],
+        "start": clip.pts[0] - round(Fraction(clip.times_ms[0]) / 1000 / clip.time_base),
         "tracks": [
             {
                 "track_id": track_id,

@@ -70,8 +70,10 @@ def total(proofs: Sequence[tuple[int, JSON]]) -> JSON:
     return said
 
 
-def report(plan: Plan, said: JSON, frames: int, painted: int, end_ms: int) -> Side:
-    """The anonymise_report of a render of so many frames, of what was said of it as one."""
+def report(plan: Plan, said: JSON, frames: int, painted: int, end_ms: int, worst: Sequence[JSON] = ()) -> Side:
+    """The anonymise_report of a render of so many frames, of what was said of it as one.
+
+    `worst`: the rows of its pictures."""
     wanted = plan.parameters["proof"]
     blurs = [clip["face_blur"] for clip in plan.parameters["clips"] if clip["face_blur"]]
     meta = {
@@ -99,19 +101,21 @@ def report(plan: Plan, said: JSON, frames: int, painted: int, end_ms: int) -> Si
         "residual": said["residual"]["rows"],
         "repaired": said["repaired"]["rows"],
         "artefact_hits": said["artefacts"]["rows"],
+        "worst": list(worst),
     }
     data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
     return Side(REPORT, "anonymise_report", "application/json", data, meta, 0, end_ms)
 
 
-def refusal(said: JSON, report: Side) -> ResidualFaces:
-    """Why a render is not kept. The report is, by itself."""
+def refusal(said: JSON, report: Side, pictures: Sequence[Side] = ()) -> ResidualFaces:
+    """Why a render is not kept. The report is, with its pictures."""
     kept = Draft("", report.kind, report.media_type, report.data, report.meta, 0, report.end_ms)
     return ResidualFaces(
         f"{said['residual']['count']} faces are still found in the finished file, so it is not kept: look at the "
         "report, hide faces with style solid or preset strong, make the summary anew with another detector, or set "
         "allow_residual",
         report=kept,
+        pictures=pictures,
     )
 
 

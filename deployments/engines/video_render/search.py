@@ -11,14 +11,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
-import av
 import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from deployments.engines.video_render.film import Film
 from deployments.engines.video_render.notes import Notes
-from deployments.media.decoding import towards
+from deployments.engines.video_render.segments import frames_of
 from deployments.operation import Plan, Stopped, Tools
 from kernels.faces import iou
 
@@ -134,17 +133,7 @@ class Search:
 
     def _decoded(self, numbers: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
         """(number, frame) of these frames of the segment."""
-        with av.open(str(self._notes.path)) as container:
-            stream = container.streams.video[0]
-            stream.thread_type, stream.codec_context.thread_count = "AUTO", self._tools.settings.threads
-            shown = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
-            container.seek(shown[0], stream=stream)
-            wanted = {shown[number]: number for number in numbers}
-            for frame in towards(wanted, container.demux(stream), stream.codec_context):
-                if frame.pts in wanted:
-                    yield wanted[frame.pts], frame
-                if frame.pts is None or frame.pts >= max(wanted):
-                    return
+        return frames_of(self._notes.path, numbers, self._tools.settings.threads)
 
     async def _hits(
         self, given: Iterator[tuple[int, VideoFrame]], looks: Mapping[int, Sequence[float]]

@@ -7,6 +7,7 @@ one stream.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -19,6 +20,7 @@ from av.video.frame import VideoFrame
 
 from deployments.engines.video_render import frames
 from deployments.errors import BackendUnavailable
+from deployments.media.decoding import towards
 from deployments.operation import JSON, Plan
 
 OPTIONS = {"a53cc": "0"}
@@ -125,6 +127,26 @@ class Writer:
         self._out.mux(packets)
 
 
+def frames_of(path: Path, numbers: Sequence[int], threads: int) -> Iterator[tuple[int, VideoFrame]]:
+    """(number, frame) of these frames of a segment's file, which are decoded with those that they are predicted from.
+
+    Raises FFmpegError.
+    """
+    if not numbers:
+        return
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type, stream.codec_context.thread_count = "AUTO", threads
+        shown = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
+        container.seek(shown[0], stream=stream)
+        wanted = {shown[number]: number for number in numbers}
+        for frame in towards(wanted, container.demux(stream), stream.codec_context):
+            if frame.pts in wanted:
+                yield wanted[frame.pts], frame
+            if frame.pts is None or frame.pts >= max(wanted):
+                return
+
+
 def encoder(out: OutputContainer, plan: Plan) -> Any:
     """A video stream with the first clip's color meaning. Raises BackendUnavailable."""
     wanted, leader = plan.parameters["encoder"], plan.parameters["leader"]
@@ -146,4 +168,4 @@ def encoder(out: OutputContainer, plan: Plan) -> Any:
     return stream
 
 
-__all__ = ["Segment", "Writer", "encoder", "runs", "spread"]
+__all__ = ["Segment", "Writer", "encoder", "frames_of", "runs", "spread"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
 
 from artifacts.canonical import digest
 from configs.settings import Settings
+from deployments.engines.video_render import worst
 from deployments.engines.video_render.cut import KIND, cut
 from deployments.engines.video_render.join import Strip, copy, join
 from deployments.engines.video_render.plan import DEPENDS_ON
@@ -37,17 +39,24 @@ async def render(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
     segments, found = await reel(plans, inputs, tools)
     painted = sum(one.painted for one in segments)
     said: JSON = {"faces_painted": painted, "segments": len(segments), "segments_found": found}
-    side: Side | None = None
+    sides: tuple[Side, ...] = ()
     if plan.parameters["proof"] is not None:
         proof = _total(segments)
+        refused = bool(proof["residual"]["count"] and not plan.parameters["proof"]["allow_residual"])
+        shown = worst.rows(proof)
+        pictures: list[Side] = await tools.thread(worst.pictures, shown, segments, tools.settings.threads, tools.stop)
+        main = "anonymise_report" if refused else plan.kind  # whose sides the pictures are
+        ids = [tools.side_id(picture.kind, picture.name, main) for picture in pictures]
+        named = [row | {"picture_artifact_id": id} for row, id in zip(shown, ids, strict=True)]
         frames = sum(len(one.pts) for one in segments)
-        side = report(plan, proof, frames, painted, plan.parameters["picture"]["duration_ms"])
-        if proof["residual"]["count"] and not plan.parameters["proof"]["allow_residual"]:
-            raise refusal(proof, side)
+        side = report(plan, proof, frames, painted, plan.parameters["picture"]["duration_ms"], named)
+        if refused:
+            raise refusal(proof, side, pictures)
+        sides = (side, *pictures)
         said |= {"report_artifact_id": tools.side_id("anonymise_report", REPORT)}
         said |= {"residual_faces": proof["residual"]["count"], "proof": plan.parameters["proof"]["mode"]}
     made: Made = await tools.thread(join, plan, inputs, tools, segments)
-    return _output(plan, inputs, tools, made, plan.parameters["profile"]["codec"], said, side)
+    return _output(plan, inputs, tools, made, plan.parameters["profile"]["codec"], said, sides)
 
 
 def _copied(plan: Plan, inputs: Inputs, tools: Tools, source: Source) -> Made | None:
@@ -67,7 +76,7 @@ def _total(segments: list[Segment]) -> JSON:
 
 
 def _output(
-    plan: Plan, inputs: Inputs, tools: Tools, made: Made, encoder: str, said: JSON, side: Side | None = None
+    plan: Plan, inputs: Inputs, tools: Tools, made: Made, encoder: str, said: JSON, sides: Sequence[Side] = ()
 ) -> Output:
     path, sound, strip = made
     picture, profile = plan.parameters["picture"], plan.parameters["profile"]
@@ -88,7 +97,6 @@ def _output(
     }
     if profile["requested"] != profile["codec"]:
         meta["encoder_requested"] = profile["requested"]
-    sides = (side,) if side else ()
     kind = MEDIA_TYPES[profile["container"]]
     return Output(kind, path, meta | said | sound.said, sides, start_ms=0, end_ms=meta["duration_ms"])
 
