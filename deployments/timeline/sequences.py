@@ -87,8 +87,9 @@ def of_asset(registry: Registry, scope: Scope, asset_id: str) -> JSON:
     return build(registry, scope, id_of_asset(scope, asset_id), request)
 
 
-def build(registry: Registry, scope: Scope, id: str, request: SequenceRequest | SequenceBody) -> JSON:
-    """A body from a request: ids given, times resolved, every source looked up.
+def build(registry: Registry, scope: Scope, id: str, request: SequenceRequest | SequenceBody, where: str = "") -> JSON:
+    """A body from a request: ids given, times resolved, every source looked up. `where`: the request's JSON path, with
+    a dot behind it.
 
     Raises NotFound, and InvalidRequest naming the field.
     """
@@ -103,16 +104,16 @@ def build(registry: Registry, scope: Scope, id: str, request: SequenceRequest | 
     }
     names: dict[str, str] = {}
     for number, track in enumerate(request.tracks):
-        _add(body, registry, scope, track, names, f"tracks[{number}].")
+        _add(body, registry, scope, track, names, f"{where}tracks[{number}].")
     for number, transition in enumerate(request.transitions):
         for field in ("from_clip_id", "to_clip_id"):
             if getattr(transition, field) not in names:
                 raise InvalidRequest(
                     f"{getattr(transition, field)!r} is no clip of this request; give the clip an `id` and name that",
-                    field=f"transitions[{number}].{field}",
+                    field=f"{where}transitions[{number}].{field}",
                 )
         kinds = {clip["id"]: track["kind"] for track, clip in clips_of(body)}
-        check_passage(kinds[names[transition.from_clip_id]], f"transitions[{number}].from_clip_id")
+        check_passage(kinds[names[transition.from_clip_id]], f"{where}transitions[{number}].from_clip_id")
         ends = {"from_clip_id": names[transition.from_clip_id], "to_clip_id": names[transition.to_clip_id]}
         body["transitions"].append({"id": next_id(body, "transition"), **transition.model_dump(), **ends})
     body["duration_ms"] = duration(body["tracks"])

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from artifacts import Asset
+from artifacts.errors import NotFound
 from deployments.engines.video_render.cut import cut
 from deployments.engines.video_render.film import Film, Stage
 from deployments.engines.video_render.frames import planes
@@ -129,6 +130,22 @@ def test_transitions_that_cannot_be_name_their_field(shop: Shop, greys: Asset) -
         assert caught.value.details["field"].endswith(field)
     with pytest.raises(ValueError, match="push_up"):
         shop.plan(joined(whole, whole, "melt", 100))
+
+
+def test_what_is_wrong_in_an_inline_sequence_is_named_from_the_requests_root(shop: Shop, greys: Asset) -> None:
+    late = {"tracks": [{"kind": "video", "clips": [{"asset_id": greys.id, "in_ms": 10**6}]}]}
+    loose = {
+        "tracks": [{"kind": "video", "clips": [{"id": "a", "asset_id": greys.id}]}],
+        "transitions": [{"kind": "crossfade", "from_clip_id": "a", "to_clip_id": "z", "duration_ms": 100}],
+    }
+    absent = {"tracks": [{"kind": "video", "clips": [{"asset_id": "asset_bbbbbbbb"}]}]}
+    for sequence, field in ((late, "tracks[0].clips[0].in_ms"), (loose, "transitions[0].to_clip_id")):
+        with pytest.raises(InvalidRequest) as caught:
+            shop.plan({"sequence": sequence})
+        assert caught.value.details["field"] == f"sequence.{field}"
+    with pytest.raises(NotFound) as gone:
+        shop.plan({"sequence": absent})
+    assert gone.value.field == "sequence.tracks[0].clips[0].asset_id"
 
 
 # speed, opacity, blend modes

@@ -123,7 +123,7 @@ def answer(plan: Plan, record: Record, registry: Registry) -> JSON:
 
 def _body(request: RenderRequest, registry: Registry, scope: Scope) -> JSON:
     if request.sequence is not None:
-        return sequences.build(registry, scope, INLINE, request.sequence)
+        return sequences.build(registry, scope, INLINE, request.sequence, "sequence.")
     id = request.sequence_id
     if request.project_id is not None:
         project = registry.documents.get(scope, "projects", request.project_id)
