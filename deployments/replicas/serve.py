@@ -26,6 +26,7 @@ from deployments.operation import JSON, Plan, Report
 from deployments.operations import OPERATIONS
 from deployments.replicas.detecting import PLAN, Detecting, Suspect, began
 from deployments.replicas.faces import FacesHost
+from deployments.replicas.heaps import few
 from deployments.replicas.host import Done, Host
 from deployments.replicas.meters import Meters
 from deployments.replicas.threads import pin
@@ -56,6 +57,8 @@ class Worker:
         self, settings: Settings, slots: int, faces: DeploymentHandle[Any] | None = None, warm: str = ""
     ) -> None:
         pin(settings)
+        if faces:  # Video: its decoders, encoders and searches come and go with each segment
+            few()
         configure(settings)
         registry = open_registry(settings)
         detect = Detecting(registry, ServeDispatch({"Faces": faces} if faces else {}))

@@ -137,3 +137,31 @@ print((before - pages()) * 4096)
 def test_what_is_free_is_given_back() -> None:
     done = subprocess.run([sys.executable, "-c", FREED], cwd=ROOT, capture_output=True, check=True)
     assert int(done.stdout) > 80_000_000
+
+
+LARGE = """
+import ctypes, sys
+from deployments.replicas.heaps import few
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+def pages():
+    return int(open("/proc/self/statm").read().split()[1])
+if sys.argv[1] == "few":
+    few()
+size = 9 << 20
+libc.free(libc.malloc(size))  # after it glibc takes blocks of this size from its heap
+taken = [libc.malloc(size) for _ in range(10)]
+for block in taken:
+    ctypes.memset(block, 1, size)
+before = pages()
+for block in taken[:-1]:
+    libc.free(block)
+print((before - pages()) * 4096)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or "CS_GNU_LIBC_VERSION" not in os.confstr_names, reason="of glibc alone")
+@pytest.mark.parametrize(("how", "given_back"), [("few", True), ("as it is", False)])
+def test_large_blocks_are_given_back_as_they_are_freed(how: str, given_back: bool) -> None:
+    done = subprocess.run([sys.executable, "-c", LARGE, how], cwd=ROOT, capture_output=True, check=True)
+    assert (int(done.stdout) > 80_000_000) is given_back
