@@ -19,6 +19,7 @@ from deployments import parts, repetition
 from deployments.dispatch import LocalDispatch, lost
 from deployments.engines.video_render import cut as cutting
 from deployments.engines.video_render.cut import KIND, cut
+from deployments.engines.video_render.faces import Tracks
 from deployments.engines.video_render.film import Film, Stage
 from deployments.engines.video_render.frames import planes
 from deployments.engines.video_render.segments import runs, spread
@@ -345,16 +346,36 @@ def test_what_hides_a_face_is_the_same_wherever_a_pass_begins(
     tools = tools_for(shop, scratch)
     alone, after = Stage.of(inputs, tools), Stage.of(inputs, tools)
     Film(first, after).shoot(lambda: None)
-    assert after.held
-    assert not alone.held
+    assert after.known.cells
+    assert not alone.known.cells
     pairs = zip(Film(second, alone).pictures(), Film(second, after).pictures(), strict=True)
     for n, (a, b) in enumerate(pairs):
         assert all(np.array_equal(x, y) for x, y in zip(planes(a.frame()), planes(b.frame()), strict=True))
         if n == 3:
             break
-    (held,) = alone.held.values()
+    (held,) = alone.known.cells.values()
     for track, cells in held.items():
-        assert all(np.array_equal(x, y) for x, y in zip(cells, next(iter(after.held.values()))[track], strict=True))
+        assert all(
+            np.array_equal(x, y) for x, y in zip(cells, next(iter(after.known.cells.values()))[track], strict=True)
+        )
+
+
+def test_tracks_are_read_once_for_all_segments(own: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long video's take longer to read than a segment takes to make."""
+    asset, read = film(own, 14, 6), []
+
+    class Counted(Tracks):
+        def __init__(self, *of: Any) -> None:
+            read.append(of[1:])
+            super().__init__(*of)
+
+    monkeypatch.setattr("deployments.engines.video_render.clip.Tracks", Counted)
+    summary = own.summary(asset, [[[n * 1280.0, 10, 8, 20, 24] for n in range(140)]])
+    made = own.render(timeline(asset.id, face_blur(summary.id)))
+    assert (made.meta["segments"], made.meta["faces_painted"], len(read)) == (4, 140, 1)
+    clips = [{"asset_id": asset.id, "filters": [face_blur(summary.id, **more)]} for more in ({}, {"min_face_px": 25})]
+    other = own.render({"sequence": {"tracks": [{"kind": "video", "clips": clips}]}})
+    assert (other.meta["faces_painted"], len(read)) == (140, 3)  # each filter's own
 
 
 def test_segments_stay_through_gc_and_go_with_their_asset(own: Shop) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -22,9 +23,16 @@ from kernels import yuv
 from kernels.anonymise import Cells
 from kernels.yuv import Matrix, Plane
 
-Held = dict[tuple[str, ...], dict[int, Cells]]
-"""(source, tracks, preset, style) -> track -> the cells that hide it, of the frame in which the track begins: whichever
-part of the timeline is rendered, and by whom, they are the same."""
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the segments of a render know of its clips' faces, and neither read nor take again."""
+
+    tracks: dict[str, Tracks] = field(default_factory=dict)
+    """By what a filter asks for."""
+    cells: dict[tuple[str, ...], dict[int, Cells]] = field(default_factory=dict)
+    """(source, tracks, preset, style) -> track -> the cells that hide it, of the frame in which the track begins:
+    whichever part of the timeline is rendered, and by whom, they are the same."""
 
 
 @dataclass(slots=True)
@@ -43,12 +51,19 @@ class Clip:
     """A video on a lane. Opened when it is first wanted, closed after its end."""
 
     def __init__(
-        self, row: JSON, canvas: tuple[int, int], color: Matrix, inputs: Inputs, readers: Readers, held: Held | None
+        self,
+        row: JSON,
+        canvas: tuple[int, int],
+        color: Matrix,
+        inputs: Inputs,
+        readers: Readers,
+        known: Known,
+        painted: bool,
     ) -> None:
-        """`held`: the cells of tracks, which outlive this pass; None: faces stay as they are, and what would be painted
-        is still known."""
+        """`known` outlives this pass. Not `painted`: faces stay as they are; which would be painted is told."""
         self.row = row
-        self._canvas, self._color, self._readers, self._held = canvas, color, readers, held
+        self._canvas, self._color, self._readers = canvas, color, readers
+        self._known, self._painted = known, painted
         meta = inputs[row["source_id"]].meta
         self._matte = None if row["mask_artifact_id"] is None else mask_of(inputs[row["mask_artifact_id"]])
         self._size = (int(meta["height"]), int(meta["width"])) if self._matte is None else self._matte.shape
@@ -99,7 +114,7 @@ class Clip:
         before: Fraction | None = None
         for frame, pts in pairs:
             at = pts * self.time_base
-            if self.painter and self._held is not None:
+            if self.painter and self._painted:
                 begun = self.painter.beginning(before, at)
                 if begun:
                     self.painter.hold(frames.planes(self._plain(frame)), at, begun)
@@ -111,15 +126,22 @@ class Clip:
         if blur is None or self.painter is not None:
             return
         limit = None if blur["mask_artifact_id"] is None else mask_of(self._inputs[blur["mask_artifact_id"]])
-        chosen = None if blur["tracks"] is None else TrackChoice.model_validate(blur["tracks"])
-        body = self._inputs[blur["tracks_id"]].json()
-        tracks = Tracks(body, blur["min_face_px"], chosen, blur["spans"], start)
+        tracks = self._tracks(blur, start)
         if tracks.size not in (None, self._size[::-1]):
             raise UndecodableMedia(f"the face tracks are for {tracks.size} pixels, the video has {self._size[::-1]}")
         mask = None if limit is None else yuv.subsample(limit)
         looks = (self.row["source_id"], blur["tracks_id"], blur["preset"], blur["style"])
-        held = {} if self._held is None else self._held.setdefault(looks, {})
+        held = self._known.cells.setdefault(looks, {}) if self._painted else {}
         self.painter = Painter(tracks, blur["preset"], blur["style"], mask, held)
+
+    def _tracks(self, blur: JSON, start: Fraction) -> Tracks:
+        """Those that the filter chooses, read once for all segments of a render: they are of the whole source."""
+        asked = json.dumps([blur[name] for name in ("tracks_id", "min_face_px", "tracks", "spans")] + [str(start)])
+        if asked not in self._known.tracks:
+            chosen = None if blur["tracks"] is None else TrackChoice.model_validate(blur["tracks"])
+            body = self._inputs[blur["tracks_id"]].json()
+            self._known.tracks[asked] = Tracks(body, blur["min_face_px"], chosen, blur["spans"], start)
+        return self._known.tracks[asked]
 
     def _plain(self, frame: VideoFrame) -> VideoFrame:
         """8 bits, 4:2:0, in the file's matrix; the frame itself where it is that already."""
@@ -152,7 +174,7 @@ class Clip:
     def _finished(self, shown: Shown) -> VideoFrame:
         """Faces painted, cropped, upright, in the file's matrix: in its own pixels."""
         frame, painter = self._plain(shown.frame), self.painter
-        faces = painter.faces(shown.pts, self.time_base) if painter and self._held is not None else []
+        faces = painter.faces(shown.pts, self.time_base) if painter and self._painted else []
         if faces and painter:
             unknown = painter.unknown(faces)
             if unknown:
@@ -203,4 +225,4 @@ class Clip:
         return left + x * sx, top + y * sy, w * sx, h * sy
 
 
-__all__ = ["Clip", "Drawn", "Held"]
+__all__ = ["Clip", "Drawn", "Known"]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 from operator import itemgetter
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from deployments.engines.video_render.models import TrackChoice
 from kernels import anonymise
@@ -50,8 +54,9 @@ class Track:
     """One face of one shot: its box at each frame."""
 
     id: int
-    pts: list[int]
-    boxes: list[Box]
+    pts: Sequence[int]
+    boxes: Sequence[Box] | NDArray[np.float64]
+    """[boxes, 4]; an array takes 32 bytes a frame, which those of a long video need."""
 
     def at(self, pts: Fraction) -> Box | None:
         """The box at a time in the track's own ticks: between two frames it moves evenly; None outside the track."""
@@ -60,9 +65,16 @@ class Track:
             return None
         before = after - 1
         if pts == self.pts[before] or after == len(self.pts):
-            return self.boxes[before]
+            return self._box(before)
         share = float((pts - self.pts[before]) / (self.pts[after] - self.pts[before]))
-        x, y, w, h = (a + (b - a) * share for a, b in zip(self.boxes[before], self.boxes[after], strict=True))
+        x, y, w, h = (a + (b - a) * share for a, b in zip(self._box(before), self._box(after), strict=True))
+        return x, y, w, h
+
+    def first(self) -> Box:
+        return self._box(0)
+
+    def _box(self, number: int) -> Box:
+        x, y, w, h = map(float, self.boxes[number])
         return x, y, w, h
 
 
@@ -89,31 +101,41 @@ class Tracks:
             if row.get("region", "face") != "face" or not boxes:
                 continue
             kept = [(pts, box) for pts, box in boxes if box[2] > 0 and box[3] > 0]
-            track = Track(int(row["track_id"]), [p for p, _ in kept], [b for _, b in kept])  # type: ignore[misc]
+            own = np.array([box for _, box in kept], np.float64).reshape(-1, 4)
+            track = Track(int(row["track_id"]), array("q", (pts for pts, _ in kept)), own)
             wanted = max(box[3] for _, box in boxes) >= least_px and (chosen is None or chosen.paints(track.id))
             (self.tracks if wanted else self._open).append(track)
+        self._lasting = {True: _ends(self.tracks), False: _ends(self._open)}
 
     def at(self, pts: int, time_base: Fraction) -> Iterator[tuple[int, Box]]:
         """(track, box) of each face to be painted at a frame's pts."""
         if self._on(pts, time_base):
-            yield from self._seen(self.tracks, pts, time_base)
+            yield from self._seen(True, pts, time_base)
 
     def left_open(self, pts: int, time_base: Fraction) -> Iterator[tuple[int, Box]]:
         """(track, box) of each face that the caller wants left as it is."""
-        yield from self._seen(self._open, pts, time_base)
+        yield from self._seen(False, pts, time_base)
         if not self._on(pts, time_base):
-            yield from self._seen(self.tracks, pts, time_base)
+            yield from self._seen(True, pts, time_base)
 
     def _on(self, pts: int, time_base: Fraction) -> bool:
         ms = (pts * time_base - self._start) * 1000
         return self._spans is None or any(first <= ms < last for first, last in self._spans)
 
-    def _seen(self, tracks: Sequence[Track], pts: int, time_base: Fraction) -> Iterator[tuple[int, Box]]:
+    def _seen(self, wanted: bool, pts: int, time_base: Fraction) -> Iterator[tuple[int, Box]]:
+        """Of the tracks that are painted, or of the others: a long video has hundreds, of which a frame shows few."""
         own = pts * time_base / self.time_base
-        for track in tracks:
-            box = track.at(own)
+        tracks, ends = self.tracks if wanted else self._open, self._lasting[wanted]
+        for n in np.flatnonzero((ends[:, 0] <= floor(own)) & (ends[:, 1] >= ceil(own))):
+            box = tracks[n].at(own)
             if box is not None:
-                yield track.id, box
+                yield tracks[n].id, box
+
+
+def _ends(tracks: Sequence[Track]) -> NDArray[np.int64]:
+    """[tracks, 2] the first and the last pts of each; of one without a box nothing lies between them."""
+    rows = [(track.pts[0], track.pts[-1]) if track.pts else (1, 0) for track in tracks]
+    return np.array(rows, np.int64).reshape(-1, 2)
 
 
 class Painter:
@@ -186,7 +208,7 @@ class Painter:
     def hold(self, planes: Planes, at: Fraction, tracks: Sequence[Track]) -> None:
         """Takes the tracks' cells from the frame at `at`, in seconds of its source's own clock."""
         for track in tracks:
-            box = track.at(at / self._tracks.time_base) or track.boxes[0]
+            box = track.at(at / self._tracks.time_base) or track.first()
             self._held[track.id] = self._taken(planes, anonymise.circumscribe(*box, self._look.grow))
 
     def _cells(self, planes: Planes, track: int, ellipse: Ellipse) -> Cells:

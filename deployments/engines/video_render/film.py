@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 from av.video.frame import VideoFrame
 
-from deployments.engines.video_render.clip import Held
+from deployments.engines.video_render.clip import Known
 from deployments.engines.video_render.covers import Cover
 from deployments.engines.video_render.cut import GRID_MS
 from deployments.engines.video_render.notes import Notes
@@ -28,12 +28,12 @@ class Stage:
 
     inputs: Inputs
     tools: Tools
-    held: Held
+    known: Known
     readers: Readers
 
     @classmethod
     def of(cls, inputs: Inputs, tools: Tools) -> Stage:
-        return cls(inputs, tools, {}, Readers(inputs, tools.settings.threads))
+        return cls(inputs, tools, Known(), Readers(inputs, tools.settings.threads))
 
 
 class Film:
@@ -91,8 +91,8 @@ class Film:
             readers.close()
 
     def _scene(self, readers: Readers, painted: bool = True, cover: Sequence[Cover] = ()) -> Scene:
-        held = self._stage.held if painted else None
-        return Scene(self.plan, self._stage.inputs, readers, held=held, cover=cover)
+        stage = self._stage
+        return Scene(self.plan, stage.inputs, readers, known=stage.known, painted=painted, cover=cover)
 
     def _writer(self) -> tuple[Path, Writer]:
         encoder = self.plan.parameters["encoder"]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from deployments.engines.video_render import motion
 from deployments.engines.video_render.board import Board, Still
 from deployments.engines.video_render.captions import Captions, burnt
-from deployments.engines.video_render.clip import Clip, Held
+from deployments.engines.video_render.clip import Clip, Known
 from deployments.engines.video_render.clock import Shown, ticks
 from deployments.engines.video_render.covers import Cover
 from deployments.engines.video_render.readers import Readers
@@ -47,10 +47,17 @@ class Picture:
 
 
 class Scene:
-    """The frames of a segment's plan (cut.py). `held` outlives it: None leaves the faces open."""
+    """The frames of a segment's plan (cut.py). `known` outlives it. Not `painted`: the faces are left open."""
 
     def __init__(
-        self, plan: Plan, inputs: Inputs, readers: Readers, *, held: Held | None, cover: Sequence[Cover] = ()
+        self,
+        plan: Plan,
+        inputs: Inputs,
+        readers: Readers,
+        *,
+        known: Known,
+        painted: bool = True,
+        cover: Sequence[Cover] = (),
     ) -> None:
         parameters = plan.parameters
         leader, picture = parameters["leader"], parameters["picture"]
@@ -62,7 +69,7 @@ class Scene:
             if row["kind"] == "image":
                 self._items.append(Still(row, self.canvas, self._color, inputs))
             else:
-                self._items.append(Clip(row, self.canvas, self._color, inputs, readers, held))
+                self._items.append(Clip(row, self.canvas, self._color, inputs, readers, known, painted))
         self._transitions = {row["first"]: row for row in parameters["transitions"]}
         self._captions: Captions | None = burnt(parameters["cues"], parameters["style"], self.canvas, self._color)
         self._leader: Clip | None = None
