@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from artifacts import Registry, Scope
 from deployments import crashes
 from deployments.dispatch import Dispatch, back, is_lost
-from deployments.errors import WorkerLost
+from deployments.errors import Busy, WorkerLost
 from deployments.jobs import job
 from deployments.operation import Plan, Report
 
@@ -18,6 +19,9 @@ JOB_RETURN_S = 120.0
 """How long a job waits for a lost replica: nobody's connection depends on it."""
 SAME_PLACE = 0.05
 """Two deaths closer than this share of a job's progress happened at the same place."""
+TRIES, AGAIN_S = 3, 0.05
+"""How often a job's work looks for a replica with a place free before it waits for its turn in one, and how long after
+it was turned away."""
 MOST_DEATHS = 6
 """A job that lost so many workers is given up."""
 
@@ -36,8 +40,10 @@ async def execute(
     while True:
         suspect = [True] if places else []
         try:
-            done: Done = await dispatch.call(deployment, "execute", plan, request_id, report, *suspect)
-            return done
+            done: Done | None = None
+            if report and not suspect:
+                done = await _where_free(dispatch, deployment, plan, request_id, report)
+            return done or await dispatch.call(deployment, "execute", plan, request_id, report, *suspect)
         except WorkerLost as error:
             if not is_lost(error, deployment):
                 raise
@@ -51,6 +57,22 @@ async def execute(
             places.append(place)
         await aside(crashes.note, registry, plan.scope, plan.cache_key, began=False)
         await back(dispatch, deployment, JOB_RETURN_S if report else None)
+
+
+async def _where_free(dispatch: Dispatch, deployment: str, plan: Plan, request_id: str, report: Report) -> Done | None:
+    """The work, done by a replica that has a place free; None where none was met.
+
+    A handle sends by what it last heard of each replica's queue, and asks those that it has not heard of for ten
+    seconds only after it has sent: two long works may meet in one replica beside an idle one. Who was turned away has
+    made it ask.
+    """
+    for _ in range(TRIES):
+        try:
+            done: Done = await dispatch.call(deployment, "execute", plan, request_id, report, False, False)
+            return done
+        except Busy:
+            await asyncio.sleep(AGAIN_S)
+    return None
 
 
 def _place(registry: Registry, scope: Scope, report: Report | None) -> float:

@@ -79,6 +79,11 @@ class Turns:
         self._alone = asyncio.Lock()
         self._paused = 0
 
+    @property
+    def full(self) -> bool:
+        """Whether a work that comes now would have to wait."""
+        return not self._free
+
     @asynccontextmanager
     async def one(self, tenant: str) -> AsyncIterator[Place | None]:
         """A place, when it is the tenant's turn."""

@@ -41,7 +41,7 @@ class Losing(LocalDispatch):
     async def call(self, deployment: str, method: str, *args: Any) -> Any:
         self.calls.append(method)
         if method == "execute" and self.fates:
-            if self.began and len(args) > 3:  # what the host of a suspect notes before it dies
+            if self.began and len(args) > 3 and args[3]:  # what the host of a suspect notes before it dies
                 crashes.note(self._registry, args[0].scope, args[0].cache_key, began=True)
             raise self.fates.pop(0)
         return await super().call(deployment, method, *args)
@@ -97,6 +97,47 @@ async def test_what_waited_beside_a_crash_is_not_accused(runner: Runner) -> None
         await runner.run("letters", {}, CONTEXT)
     assert caught.value.status == 503
     assert (await runner.run("letters", {}, CONTEXT))["text"] == "abc"
+
+
+class Replicas(LocalDispatch):
+    """As a handle does: what `meant` says, and then the last one, again and again."""
+
+    def __init__(self, hosts: list[Host], meant: list[int]) -> None:
+        super().__init__({})
+        self.meant, self.sent = meant, 0
+        self._replicas = hosts
+
+    async def call(self, deployment: str, method: str, *args: Any) -> Any:
+        host = self._replicas[self.meant[min(self.sent, len(self.meant) - 1)]]
+        self.sent += 1
+        return await getattr(host, method)(*args)
+
+
+@pytest.mark.parametrize(
+    ("meant", "sent"), [([0, 1], 2), ([0, 0, 1], 3), ([0, 0, 0, 0], 4)], ids=["idle", "idle, met late", "none idle"]
+)
+async def test_a_jobs_work_looks_for_a_replica_with_a_place_free(
+    tmp_path: Path, meant: list[int], sent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first replica is held by another work; where every one is, the job waits for its turn."""
+    monkeypatch.setattr(repetition, "AGAIN_S", 0.001)
+    toy_work.GATE.clear()
+    toy_work.STARTED.clear()
+    settings, registry = Settings(mattebox_home=tmp_path), Registry(Store("memory://"))
+    hosts = [Host(settings, registry, TOYS, None, slots=1) for _ in range(2)]  # type: ignore[arg-type]
+    held = plan_letters(Letters(text="waits"), CONTEXT, registry, settings)
+    holding = asyncio.create_task(hosts[0].execute(held, "r0"))
+    await asyncio.to_thread(toy_work.STARTED.wait)
+    dispatch = Replicas(hosts, meant)
+    wanted = plan_letters(Letters(text="abc"), CONTEXT, registry, settings)
+    report = Report("job_aaaaaaaa", share=0.0)
+    working = asyncio.create_task(repetition.execute(registry, dispatch, "Toy", wanted, "r1", report))
+    done, _ = await asyncio.wait([working], timeout=None if 1 in meant else 0.2)
+    assert bool(done) is (1 in meant)
+    toy_work.GATE.set()
+    assert (await working).computed
+    await holding
+    assert dispatch.sent == sent
 
 
 @pytest.mark.parametrize(
