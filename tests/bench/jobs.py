@@ -36,6 +36,8 @@ FLAT = 1.15
 """Goal: the peak memory of five minutes over the clip's own."""
 LONG_JOB = {"render_profile": "preview_720p_fast"}
 """Of the render that others come beside: some minutes of work."""
+SWEPT_S = 5
+"""So long after it a cancelled work may take to remove its folder: it waits for what Faces has in hand."""
 QUIET_S = 0.4
 """A worker that took less than a tenth of so long a time of its processor has ended its work."""
 TICK = os.sysconf("SC_CLK_TCK")
@@ -239,7 +241,9 @@ def turns(service: Service, short: Path, long: Path) -> list[Row]:
         ]
         time.sleep(1)
         ended = cancelled(service, owner, id)
-        remains = left(service, owner) - before
+        until = time.monotonic() + SWEPT_S
+        while (remains := left(service, owner) - before) and time.monotonic() < until:
+            time.sleep(0.1)
         tell("cancelled", ended, remains)
         rows += [
             Row(f"cancelled while it {name}: until the state", ended.state, "s", at_most=CANCELLED_S),
