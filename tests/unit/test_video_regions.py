@@ -41,7 +41,7 @@ def registry(kind: str = "video") -> Any:
     def asset(scope: Scope, id: str) -> Any:
         if id != ASSET:
             raise NotFound
-        return SimpleNamespace(id=id, kind=kind)
+        return SimpleNamespace(id=id, kind=kind, meta={"width": 640, "height": 360})
 
     return SimpleNamespace(asset=asset)
 
