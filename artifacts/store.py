@@ -37,6 +37,8 @@ from artifacts.errors import NotFound, UnsuitableStore, VersionConflict
 SWAP_ATTEMPTS = 64
 LOCKS = 64
 CHUNK = 1 << 20
+SHORT = 64 << 10
+"""Bytes that are read at once: a record, a document."""
 MISSING = (FileNotFoundError, NotFoundError)
 T = TypeVar("T")
 
@@ -94,8 +96,7 @@ class Store:
         """The bytes; NotFound."""
         if self.root is not None:  # a plain read is six times faster than a trip through the store's own threads
             try:
-                with open(f"{self._folder}{key}", "rb", buffering=0) as file:  # noqa: PTH123 (a Path takes longer than the read)
-                    return file.read()
+                return _read(f"{self._folder}{key}")
             except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
                 raise NotFound from None
         try:
@@ -105,7 +106,8 @@ class Store:
 
     def exists(self, key: str) -> bool:
         if self.root is not None:
-            return os.path.isfile(f"{self._folder}{key}")  # noqa: PTH113
+            path = f"{self._folder}{key}"
+            return os.access(path, os.F_OK) and os.path.isfile(path)  # noqa: PTH113 (most are not there: no exception)
         try:
             obstore.head(self._objects, key)
         except MISSING:
@@ -350,6 +352,20 @@ def refuse_unshared(url: str, nodes: int, allow_local: bool) -> None:
 
 
 _THREAD_LOCKS = [threading.Lock() for _ in range(LOCKS)]
+
+
+def _read(path: str) -> bytes:
+    """A file's bytes; by hand, since opening a file object takes as long as reading a record."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = os.read(handle, SHORT)
+        more = os.read(handle, SHORT)
+        if not more:
+            return data
+        with open(handle, "rb", buffering=0, closefd=False) as file:
+            return data + more + file.read()
+    finally:
+        os.close(handle)
 
 
 def _fsync(path: Path) -> None:
