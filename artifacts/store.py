@@ -32,6 +32,7 @@ from obstore.exceptions import (
 )
 from obstore.store import AzureStore, GCSStore, LocalStore, MemoryStore, ObjectStore, S3Store, from_url
 
+from artifacts import files
 from artifacts.errors import NotFound, UnsuitableStore, VersionConflict
 
 SWAP_ATTEMPTS = 64
@@ -75,6 +76,7 @@ class Store:
                 raise UnsuitableStore(f"ARTIFACT_STORE_URL {url!r} cannot be opened: {error}") from None
         self._folder = f"{self.root}{os.sep}"
         self._synced: set[Path] = set()
+        self._by_hand = self.root is not None and files.can(self._folder)
         self._probe()
 
     def _probe(self) -> None:
@@ -190,6 +192,17 @@ class Store:
     def create_all(self, items: Iterable[tuple[str, bytes]]) -> list[bool]:
         """Put each unless its key exists, in this order; whether this call made it. All that were made are durable when
         it returns, for fewer flushes than one after the other."""
+        if self._by_hand:
+            named: list[str] = []
+
+            def given_on() -> Iterator[tuple[str, bytes]]:
+                for key, data in items:
+                    named.append(key)
+                    yield key, data
+
+            made = files.create_all(self._folder, given_on())
+            self._sync(*((key, False) for key, new in zip(named, made, strict=True) if new))
+            return made
         given, made = [], []
         for key, data in items:
             new = True
@@ -202,6 +215,10 @@ class Store:
                 given.append((key, bool(data)))
         self._sync(*given)
         return made
+
+    def flush(self, key: str) -> None:
+        """Return when what lies at a key, which another writer put, is durable."""
+        self._sync((key, True))
 
     def create_from(self, key: str, path: Path) -> None:
         """Put a large file, by hard link where that can be. Its key follows from its content: it may be rewritten."""
