@@ -204,7 +204,10 @@ class Host:
     def _commit(self, plan: Plan, output: Output, scratch: Path, laying: Sequence[Future[Ahead]]) -> Record:
         """Committed, and the folder removed, likewise."""
         record = commit(self._registry, plan, output, [part.result() for part in laying])
-        shutil.rmtree(scratch, ignore_errors=True)
+        try:
+            scratch.rmdir()  # as most are: empty
+        except OSError:
+            shutil.rmtree(scratch, ignore_errors=True)
         return record
 
     def _make_scratch(self) -> Path:
