@@ -192,24 +192,18 @@ class Registry:
         links = [(source, id) for id in drafts for source in _sources(made_from[id], parent_asset_id)]
         laid = {id: known for part in ahead for id, known in part.laid.items()}
         linked = {link for part in ahead for link in part.links}
+
+        def record(id: str) -> Record:
+            beside = None if id == main_id else main_id
+            return record_of(scope, id, drafts[id], laid[id], parent=parent_asset_id, inputs=made_from[id], main=beside)
+
         rest = {id: draft for id, draft in drafts.items() if id not in laid}
-        laid |= self._lay(scope, parent_asset_id, rest, [link for link in links if link not in linked])
-        records = {
-            id: record_of(
-                scope,
-                id,
-                draft,
-                laid[id],
-                parent=parent_asset_id,
-                inputs=made_from[id],
-                main=None if id == main_id else main_id,
-            )
-            for id, draft in drafts.items()
-        }
-        last = records.pop(main_id)
-        if records:
-            self._publish(list(records.values()))
-        return self._publish([last])[0]
+        ready = [record(id) for id in drafts if id not in rest]  # with the other bytes, for the same flushes
+        laid |= self._lay(scope, parent_asset_id, rest, [link for link in links if link not in linked], ready)
+        others = [record(id) for id in rest if id != main_id]
+        if others:
+            self._publish(others)
+        return self._publish([record(main_id)])[0]
 
     def lay_ahead(
         self,
@@ -239,10 +233,17 @@ class Registry:
         return Ahead({id: Laid(keys.uri(key), _sha256(side.data), len(side.data))}, frozenset(links))
 
     def _lay(
-        self, scope: Scope, parent: str | None, drafts: Mapping[str, Draft], links: Sequence[tuple[str, str]]
+        self,
+        scope: Scope,
+        parent: str | None,
+        drafts: Mapping[str, Draft],
+        links: Sequence[tuple[str, str]],
+        ready: Sequence[Record],
     ) -> dict[str, Laid]:
-        """The bytes of all drafts, by id, with the links between ids: durable together, before any record is put, so
-        that a record without its bytes cannot exist."""
+        """The bytes of all drafts, by id, with the links between ids: durable together, before any record of theirs is
+        put, so that a record without its bytes cannot exist. Records that are `ready`, whose bytes and links are
+        durable already, are put with them."""
+        self._refuse_deleted(scope, ready)
         laid: dict[str, Laid] = {}
         small: dict[str, str] = {}
         for id, draft in drafts.items():
@@ -258,9 +259,13 @@ class Registry:
                 self.store.create_from(key, draft.data)
             laid[id] = Laid(keys.uri(key), sha256, size)
         made = self.store.create_all(
-            chain(_linking(scope, links), ((key, _bytes(drafts[id].data)) for id, key in small.items()))
+            chain(
+                _linking(scope, links),
+                ((key, _bytes(drafts[id].data)) for id, key in small.items()),
+                _recording(scope, ready),
+            )
         )
-        for (id, key), new in zip(small.items(), made[len(links) :], strict=True):
+        for (id, key), new in zip(small.items(), made[len(links) : len(links) + len(small)], strict=True):
             if not new:
                 laid[id] = self._laid_before(scope, id, key)
         return laid
@@ -288,14 +293,18 @@ class Registry:
         the two that meet, one sees the other. NotFound when an input or the parent was deleted.
         """
         scope = Scope(records[0].tenant, records[0].env)
-        for source in dict.fromkeys(s for record in records for s in _sources(record.inputs, record.parent_asset_id)):
-            if self.store.exists(keys.tombstone(scope, source)):
-                raise NotFound
-        made = self.store.create_all((keys.record(scope, record.id), record.to_bytes()) for record in records)
+        self._refuse_deleted(scope, records)
+        made = self.store.create_all(_recording(scope, records))
         return [
             record if new else Record.from_bytes(self.store.get(keys.record(scope, record.id)))
             for record, new in zip(records, made, strict=True)
         ]
+
+    def _refuse_deleted(self, scope: Scope, records: Sequence[Record]) -> None:
+        """NotFound where what one of them was made from was deleted."""
+        for source in dict.fromkeys(s for record in records for s in _sources(record.inputs, record.parent_asset_id)):
+            if self.store.exists(keys.tombstone(scope, source)):
+                raise NotFound
 
     def _winner(self, scope: Scope, id: str) -> Record | None:
         """The record of whoever put the bytes first, waited for."""
@@ -411,6 +420,11 @@ def _content(scope: Scope, parent: str | None, draft: Draft, id: str) -> str:
 def _linking(scope: Scope, links: Sequence[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
     """What is put for links."""
     return ((keys.link(scope, source, id), b"") for source, id in links)
+
+
+def _recording(scope: Scope, records: Sequence[Record]) -> Iterator[tuple[str, bytes]]:
+    """What is put for records."""
+    return ((keys.record(scope, record.id), record.to_bytes()) for record in records)
 
 
 def _bytes(data: bytes | Path) -> bytes:

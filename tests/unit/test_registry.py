@@ -263,16 +263,17 @@ def test_no_record_is_put_before_what_it_names_is_flushed(
     first, last = (disk.at("named", f"{id}.json") for id in (beside, main.id))
     folders = [number for number, item in enumerate(disk.happened) if item == ("flushed", "records")]
     assert first < folders[0] < last < folders[-1]
-    for name in (beside, "asset_a2345672", "regions", "mask"):
+    for name in (beside, "asset_a2345672", "regions"):
         assert disk.at("flushed", name) < first
+    assert disk.at("flushed", "mask") < (last if early else first)  # the main one's bytes
     assert max(disk.at("named", f"{id}.png") for id in (beside, main.id)) < first
     if by_hand:  # no file has a name before its bytes are on the disk
         needed = [(number, name) for number, (what, name) in enumerate(disk.happened) if what == "flushed first"]
         assert len(needed) == 4
         assert all(disk.at("flushed", name) < number for number, name in needed)
     else:
-        for name in (f"{beside}.png", f"{main.id}.png"):
-            assert disk.at("flushed", name) < first
+        assert disk.at("flushed", f"{beside}.png") < first
+        assert disk.at("flushed", f"{main.id}.png") < (last if early else first)
         assert first < disk.at("flushed", f"{beside}.json") < last < disk.at("flushed", f"{main.id}.json")
     flushes = [name for what, name in disk.happened if what == "flushed"]
     # the records' folder once for each of the two, and its own, dev; of what is laid early, `_` of links and of bytes
