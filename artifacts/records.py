@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,6 +104,16 @@ class Laid:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What was laid of a commit before it: durable, and named by no record yet."""
+
+    laid: Mapping[str, Laid] = field(default_factory=dict)
+    """By id."""
+    links: frozenset[tuple[str, str]] = frozenset()
+    """From what an artifact was made, and its id."""
+
+
 def record_of(
     scope: Scope,
     id: str,
@@ -141,4 +151,4 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-__all__ = ["Asset", "Draft", "Laid", "Record", "now", "record_of"]
+__all__ = ["Ahead", "Asset", "Draft", "Laid", "Record", "now", "record_of"]

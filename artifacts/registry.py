@@ -18,7 +18,7 @@ from artifacts.canonical import make_id
 from artifacts.documents import Documents
 from artifacts.errors import Conflict, NotFound
 from artifacts.kinds import check_meta, kind_of
-from artifacts.records import Asset, Draft, Laid, Record, now, record_of
+from artifacts.records import Ahead, Asset, Draft, Laid, Record, now, record_of
 from artifacts.scope import Scope
 from artifacts.store import Store, Upload
 
@@ -175,8 +175,10 @@ class Registry:
         sides: Sequence[Draft] = (),
         inputs: Sequence[JSON] = (),
         parent_asset_id: str | None = None,
+        ahead: Sequence[Ahead] = (),
     ) -> Record:
-        """Make a computation's artifacts findable: the sides first, the main record last.
+        """Make a computation's artifacts findable: the sides first, the main record last. What was laid `ahead` for
+        this very call is not laid again.
 
         `inputs` are `{id, role}` each; a side with a role joins those of the main. Of several writers of one key the
         first wins, and all get its record. NotFound when an input was deleted meanwhile.
@@ -188,49 +190,82 @@ class Registry:
         joined = [{"id": id, "role": draft.role} for id, draft in drafts.items() if draft.role]
         made_from = {id: [*map(dict, inputs), *(joined if id == main_id else ())] for id in drafts}
         links = [(source, id) for id in drafts for source in _sources(made_from[id], parent_asset_id)]
-        laid = self._lay(scope, parent_asset_id, drafts, links)
-        records = {
-            id: record_of(
-                scope,
-                id,
-                draft,
-                laid[id],
-                parent=parent_asset_id,
-                inputs=made_from[id],
-                main=None if id == main_id else main_id,
-            )
-            for id, draft in drafts.items()
-        }
-        last = records.pop(main_id)
-        if records:
-            self._publish(list(records.values()))
-        return self._publish([last])[0]
+        laid = {id: known for part in ahead for id, known in part.laid.items()}
+        linked = {link for part in ahead for link in part.links}
+
+        def record(id: str) -> Record:
+            beside = None if id == main_id else main_id
+            return record_of(scope, id, drafts[id], laid[id], parent=parent_asset_id, inputs=made_from[id], main=beside)
+
+        rest = {id: draft for id, draft in drafts.items() if id not in laid}
+        ready = [record(id) for id in drafts if id not in rest]  # with the other bytes, for the same flushes
+        laid |= self._lay(scope, parent_asset_id, rest, [link for link in links if link not in linked], ready)
+        others = [record(id) for id in rest if id != main_id]
+        if others:
+            self._publish(others)
+        return self._publish([record(main_id)])[0]
+
+    def lay_ahead(
+        self,
+        scope: Scope,
+        side: Draft,
+        *,
+        cache_key: str,
+        kind: str,
+        inputs: Sequence[JSON] = (),
+        parent_asset_id: str | None = None,
+    ) -> Ahead:
+        """A small side's bytes and links and the links of the main artifact of that `kind`, durable while the rest is
+        still being made, for `commit`. Without a record they are nothing, and gc takes the bytes."""
+        main_id, generation = self._standing(scope, kind, cache_key)
+        id = _id(side.kind, cache_key, generation, side.name)
+        sources = _sources(inputs, parent_asset_id)
+        links = [(source, made) for made in (id, main_id) for source in sources] + (
+            [(id, main_id)] if side.role else []
+        )
+        assert isinstance(side.data, bytes)
+        key = _content(scope, parent_asset_id, side, id)
+        *_, new = self.store.create_all([*_linking(scope, links), (key, side.data)])
+        if not new:  # of a writer that died, or of one that is at it too
+            if self.store.get(key) != side.data:
+                return Ahead(links=frozenset(links))
+            self.store.flush(key)
+        return Ahead({id: Laid(keys.uri(key), _sha256(side.data), len(side.data))}, frozenset(links))
 
     def _lay(
-        self, scope: Scope, parent: str | None, drafts: Mapping[str, Draft], links: Sequence[tuple[str, str]]
+        self,
+        scope: Scope,
+        parent: str | None,
+        drafts: Mapping[str, Draft],
+        links: Sequence[tuple[str, str]],
+        ready: Sequence[Record],
     ) -> dict[str, Laid]:
-        """The bytes of all drafts, by id, with the links between ids: durable together, before any record is put, so
-        that a record without its bytes cannot exist."""
+        """The bytes of all drafts, by id, with the links between ids: durable together, before any record of theirs is
+        put, so that a record without its bytes cannot exist. Records that are `ready`, whose bytes and links are
+        durable already, are put with them."""
+        self._refuse_deleted(scope, ready)
         laid: dict[str, Laid] = {}
         small: dict[str, str] = {}
         for id, draft in drafts.items():
-            folder = kind_of(draft.kind).folder or draft.kind
-            if draft.kind == "mask" and draft.name:  # the masks of regions lie in a folder of their own
-                folder = "regions"
-            ext = keys.extension(draft.media_type)
-            key = keys.content(scope, parent, draft.kind, id, ext, folder=folder)
+            key = _content(scope, parent, draft, id)
             size = len(draft.data) if isinstance(draft.data, bytes) else draft.data.stat().st_size
             sha256 = _sha256(draft.data)
             if size <= CREATE_ONLY_LIMIT:
                 small[id] = key
             else:
                 assert isinstance(draft.data, Path)
+                ext = keys.extension(draft.media_type)
                 key = key.removesuffix(ext) + f"{sha256}.{ext}"
                 self.store.create_from(key, draft.data)
             laid[id] = Laid(keys.uri(key), sha256, size)
-        linking = ((keys.link(scope, source, id), b"") for source, id in links)
-        made = self.store.create_all(chain(linking, ((key, _bytes(drafts[id].data)) for id, key in small.items())))
-        for (id, key), new in zip(small.items(), made[len(links) :], strict=True):
+        made = self.store.create_all(
+            chain(
+                _linking(scope, links),
+                ((key, _bytes(drafts[id].data)) for id, key in small.items()),
+                _recording(scope, ready),
+            )
+        )
+        for (id, key), new in zip(small.items(), made[len(links) : len(links) + len(small)], strict=True):
             if not new:
                 laid[id] = self._laid_before(scope, id, key)
         return laid
@@ -258,14 +293,18 @@ class Registry:
         the two that meet, one sees the other. NotFound when an input or the parent was deleted.
         """
         scope = Scope(records[0].tenant, records[0].env)
-        for source in dict.fromkeys(s for record in records for s in _sources(record.inputs, record.parent_asset_id)):
-            if self.store.exists(keys.tombstone(scope, source)):
-                raise NotFound
-        made = self.store.create_all((keys.record(scope, record.id), record.to_bytes()) for record in records)
+        self._refuse_deleted(scope, records)
+        made = self.store.create_all(_recording(scope, records))
         return [
             record if new else Record.from_bytes(self.store.get(keys.record(scope, record.id)))
             for record, new in zip(records, made, strict=True)
         ]
+
+    def _refuse_deleted(self, scope: Scope, records: Sequence[Record]) -> None:
+        """NotFound where what one of them was made from was deleted."""
+        for source in dict.fromkeys(s for record in records for s in _sources(record.inputs, record.parent_asset_id)):
+            if self.store.exists(keys.tombstone(scope, source)):
+                raise NotFound
 
     def _winner(self, scope: Scope, id: str) -> Record | None:
         """The record of whoever put the bytes first, waited for."""
@@ -368,6 +407,24 @@ def _id(kind: str, cache_key: str, generation: int, name: str = "") -> str:
 def _sources(inputs: Sequence[JSON], parent: str | None) -> list[str]:
     """The ids that an artifact of these inputs is made from, each once."""
     return list(dict.fromkeys([*(item["id"] for item in inputs), *filter(None, [parent])]))
+
+
+def _content(scope: Scope, parent: str | None, draft: Draft, id: str) -> str:
+    """The key of an artifact's bytes."""
+    folder = kind_of(draft.kind).folder or draft.kind
+    if draft.kind == "mask" and draft.name:  # the masks of regions lie in a folder of their own
+        folder = "regions"
+    return keys.content(scope, parent, draft.kind, id, keys.extension(draft.media_type), folder=folder)
+
+
+def _linking(scope: Scope, links: Sequence[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
+    """What is put for links."""
+    return ((keys.link(scope, source, id), b"") for source, id in links)
+
+
+def _recording(scope: Scope, records: Sequence[Record]) -> Iterator[tuple[str, bytes]]:
+    """What is put for records."""
+    return ((keys.record(scope, record.id), record.to_bytes()) for record in records)
 
 
 def _bytes(data: bytes | Path) -> bytes:

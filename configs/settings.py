@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -183,7 +184,13 @@ class Settings(BaseSettings):
 
     @property
     def envs(self) -> frozenset[str]:
-        return frozenset(part.strip() for part in self.served_envs.split(",") if part.strip())
+        return _parts(self.served_envs)
+
+
+@lru_cache(maxsize=8)
+def _parts(text: str) -> frozenset[str]:
+    """What stands between commas."""
+    return frozenset(part.strip() for part in text.split(",") if part.strip())
 
 
 def load(args: dict[str, Any] | None = None) -> Settings:

@@ -25,6 +25,9 @@ from configs.settings import load
 
 REFUSED = "RAY_SERVE_THROUGHPUT_OPTIMIZED"
 HAPROXY = "RAY_SERVE_ENABLE_HA_PROXY"
+UNWATCHED = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "deployments.gateway.leaving:middlewares"}
+"""Serve's hook for middlewares around its own handling. A Serve that did not know it would look out for clients that
+leave itself, beside us: slower, and right."""
 HAPROXY_FILES = {
     "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": "haproxy.cfg",
     "RAY_SERVE_HAPROXY_SOCKET_PATH": "admin.sock",
@@ -58,7 +61,7 @@ def proxy_environment(kind: str, folder: Path, threads: int) -> dict[str, str]:
     if kind != "haproxy":
         return {}
     files = {name: str(folder / file) for name, file in HAPROXY_FILES.items()}
-    return files | {HAPROXY: "1", "RAY_SERVE_HAPROXY_NBTHREAD": str(threads)}
+    return files | {HAPROXY: "1", "RAY_SERVE_HAPROXY_NBTHREAD": str(threads), **UNWATCHED}
 
 
 SERVING: Mapping[str, str] = {

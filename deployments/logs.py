@@ -10,13 +10,14 @@ import stat
 import sys
 import time
 from functools import lru_cache
+from json.encoder import encode_basestring
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any
 
 from configs.settings import Settings
 
-_json = json.JSONEncoder(ensure_ascii=False).encode
+_value = json.JSONEncoder(ensure_ascii=False).encode
 TOLD = ("request_id", "tenant", "operation", "job", "why", "status", "seconds")
 FRAMES = 6
 """Innermost frames of a fault that are told."""
@@ -26,7 +27,7 @@ class JsonLines(logging.Formatter):
     """One object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return _json(_fields(record))
+        return "{" + ", ".join([f'"{name}": {_json(value)}' for name, value in _fields(record).items()]) + "}"
 
 
 class TextLines(logging.Formatter):
@@ -77,6 +78,12 @@ def configure(settings: Settings) -> None:
     logger.propagate = False  # Ray's own handlers would write each line again, traces and all
     if refused:
         logger.warning("LOG_FILE cannot be opened (%s); lines go to standard error", refused)
+
+
+def _json(value: Any) -> str:
+    """Texts and whole numbers, as most are, take a fifth of the encoder's time so."""
+    kind = type(value)
+    return encode_basestring(value) if kind is str else str(value) if kind is int else _value(value)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

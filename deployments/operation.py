@@ -206,6 +206,9 @@ class Tools:
     settings: Settings
     parts: Parts
     """What is kept of the work before it has ended."""
+    ahead: Callable[[Side], None] = lambda side: None
+    """ahead(side): begin to store a small side of the Output while the rest of it is made. To be called when nothing
+    is left that the inputs could make fail."""
 
 
 class Stopped(Exception):

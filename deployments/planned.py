@@ -72,7 +72,13 @@ class Planned:
             with self._lock:
                 self._plans.pop(asked, None)
             return None
-        self._put(asked, kept)  # the last one asked for; meanwhile it may have gone
+        with self._lock:
+            try:
+                self._plans.move_to_end(asked)  # the last one asked for
+                return plan
+            except KeyError:  # meanwhile it went
+                pass
+        self._put(asked, kept)
         return plan
 
     def keep(self, asked: Asked, plan: Plan) -> None:

@@ -19,16 +19,19 @@ class Slot:
 _HELD: ContextVar[Slot | None] = ContextVar("slot", default=None)
 
 
-@contextmanager
-def hold(slot: Slot) -> Iterator[None]:
-    """Hold a slot; code below finds it through `following`."""
-    slot.take()
-    _HELD.set(slot)
-    try:
-        yield
-    finally:
+class Held:
+    """Holds a slot while it is entered; code below finds it through `following`."""
+
+    def __init__(self, slot: Slot) -> None:
+        self._slot = slot
+
+    def __enter__(self) -> None:
+        self._slot.take()
+        _HELD.set(self._slot)
+
+    def __exit__(self, *_: object) -> None:
         _HELD.set(None)  # not by token: the end may come in another context than the beginning
-        slot.give()
+        self._slot.give()
 
 
 @contextmanager
@@ -45,4 +48,4 @@ def following() -> Iterator[None]:
         slot.take()
 
 
-__all__ = ["Slot", "following", "hold"]
+__all__ = ["Held", "Slot", "following"]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from deployments.errors import Busy
-from deployments.waiting import Slot, hold
+from deployments.waiting import Held, Slot
 
 
 class Admission:
@@ -17,8 +15,7 @@ class Admission:
         self._limit = limit
         self._held: Counter[str] = Counter()
 
-    @contextmanager
-    def request(self, tenant: str) -> Iterator[None]:
+    def request(self, tenant: str) -> Held:
         """One request, until its answer is sent. Raises Busy when the tenant has its share in flight already."""
         if self._held[tenant] >= self._limit:
             raise Busy(
@@ -27,8 +24,7 @@ class Admission:
                 limit=self._limit,
                 retry_after_s=1,
             )
-        with hold(Slot(lambda: self._take(tenant), lambda: self._give(tenant))):
-            yield
+        return Held(Slot(lambda: self._take(tenant), lambda: self._give(tenant)))
 
     def in_flight(self, tenant: str) -> int:
         return self._held[tenant]

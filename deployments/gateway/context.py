@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
+from functools import lru_cache
 
 from artifacts import Scope
 from configs.settings import Settings
@@ -22,10 +23,16 @@ def request_id(headers: Mapping[str, str]) -> str:
 
 def make_context(tenant: str, env: str, user_id: str | None, request_id: str, settings: Settings) -> Context:
     """Raises MissingScope, InvalidScope (artifacts.errors) or EnvNotServed."""
-    scope = Scope(tenant, env)
+    scope = _scope(tenant, env)
     if env not in settings.envs:
         raise EnvNotServed(f"this deployment does not serve env {env!r}; it serves {', '.join(sorted(settings.envs))}")
     return Context(scope, request_id, user_id)
+
+
+@lru_cache(maxsize=1024)
+def _scope(tenant: str, env: str) -> Scope:
+    """The same for the same: each request would check its names anew."""
+    return Scope(tenant, env)
 
 
 def from_headers(headers: Mapping[str, str], request_id: str, settings: Settings) -> Context:

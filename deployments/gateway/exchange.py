@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,8 +22,10 @@ KEY = "mattebox"
 class Exchange:
     """One request and its answer, seen from outside."""
 
-    def __init__(self, request_id: str, held: ExitStack, head: bool = False) -> None:
-        self.request_id = request_id
+    def __init__(self, headers: Mapping[str, str], head: bool = False) -> None:
+        self.headers = headers
+        """Of the request, by their names in lower case; of several of one name the first."""
+        self.request_id = request_id(headers)
         self.head = head
         """Whether the answer's body is left out."""
         self.operation = ""
@@ -31,11 +33,17 @@ class Exchange:
         self.tenant = ""
         """The caller's, once it was checked."""
         self.status = 0
-        self._held = held
+        self._held: list[AbstractContextManager[Any]] = []
 
     def hold(self, what: AbstractContextManager[Any]) -> None:
         """Keep it until the last byte is sent or the client is gone: a download is in flight while it streams."""
-        self._held.enter_context(what)
+        what.__enter__()
+        self._held.append(what)
+
+    def end(self) -> None:
+        """Give back what is held."""
+        while self._held:
+            self._held.pop().__exit__(None, None, None)
 
 
 def exchange(request: Request) -> Exchange:
@@ -54,22 +62,29 @@ class Exchanges:
             await self._app(scope, receive, send)
             return
         began = time.monotonic()
-        with ExitStack() as held:
-            head = scope["method"] == "HEAD"
-            seen = Exchange(request_id(Headers(scope=scope)), held, head)
-            scope = {**scope, KEY: seen} | ({"method": "GET"} if head else {})  # HEAD is GET without its body
+        head = scope["method"] == "HEAD"
+        seen = Exchange(_headers(scope), head)
+        scope = {**scope, KEY: seen} | ({"method": "GET"} if head else {})  # HEAD is GET without its body
 
-            async def observed(message: Message) -> None:
-                if message["type"] == "http.response.start":
-                    seen.status = message["status"]
-                elif head and message["type"] == "http.response.body":
-                    message = {**message, "body": b""}
-                await send(message)
+        async def observed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                seen.status = message["status"]
+            elif head and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
 
+        try:
+            await self._app(scope, receive, observed)
+        finally:
             try:
-                await self._app(scope, receive, observed)
-            finally:
                 _tell(seen, time.monotonic() - began)
+            finally:
+                seen.end()
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """All at once: Starlette's own looks through all of them for each name that is asked for."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
 
 
 def _tell(seen: Exchange, seconds: float) -> None:
@@ -84,7 +99,9 @@ def _tell(seen: Exchange, seconds: float) -> None:
         "seconds": round(seconds, 4),
     }
     if log.isEnabledFor(logging.INFO):  # by hand: `log.info` looks up who called it, which no line of ours tells
-        log.handle(log.makeRecord(log.name, logging.INFO, "", 0, "answered", (), None, extra={"about": about}))
+        record = logging.LogRecord(log.name, logging.INFO, "", 0, "answered", (), None)
+        record.__dict__["about"] = about
+        log.handle(record)
 
 
 __all__ = ["Exchange", "Exchanges", "exchange"]

@@ -87,8 +87,8 @@ class Door:
             seen = exchange(request)
             seen.operation = name
             try:
-                key = self.keys.find(request.headers.get("authorization", "")) if self.keys else None
-                context = who.from_headers(request.headers, seen.request_id, self.settings)
+                key = self.keys.find(seen.headers.get("authorization", "")) if self.keys else None
+                context = who.from_headers(seen.headers, seen.request_id, self.settings)
                 if key:
                     key.check(context.scope, right)
                 seen.tenant = context.scope.tenant

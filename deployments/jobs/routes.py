@@ -10,6 +10,7 @@ from pydantic import Field
 from deployments.answer import JSON, Answer, Cost
 from deployments.body import as_json, read_bytes
 from deployments.errors import InvalidRequest
+from deployments.gateway.leaving import unless_left
 from deployments.jobs import job
 from deployments.jobs.events import last_seen, stream
 from deployments.jobs.runs import Joined
@@ -74,7 +75,10 @@ def _asked(call: Call, operation: Operation, sent: bytes) -> Asked:
 
 
 async def _run(call: Call, asked: Asked, plan: Plan | None) -> JSON:
-    return await call.runner.run(asked.operation, plan or as_json(call, asked.body), call.context, asked)
+    work = call.runner.run(asked.operation, plan or as_json(call, asked.body), call.context, asked)
+    if call.runner.operations[asked.operation].repeats:  # nobody else does: gateway/leaving.py
+        return await unless_left(call.request.receive, work)
+    return await work
 
 
 def prefers_async(header: str) -> bool:

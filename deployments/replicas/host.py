@@ -10,19 +10,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from artifacts import Draft, Record, Registry, Scope
+from artifacts import Ahead, Draft, Record, Registry, Scope
 from configs.models import Models, WeightsMissing
 from configs.settings import Settings
 from deployments import crashes
 from deployments.errors import Busy, ResidualFaces
 from deployments.inputs import StoredInputs
 from deployments.operation import JSON, Operation, Output, Plan, Report, Tools, Warning
-from deployments.replicas.kept import Kept, commit
+from deployments.replicas.kept import Kept, commit, lay_ahead
 from deployments.replicas.pacing import Detect, Pace
 from deployments.replicas.progress import Progress
 from deployments.replicas.threads import give_way
@@ -134,8 +134,10 @@ class Host:
         async def do() -> Record:
             if report:
                 await self._thread(progress.begin)
-            output = await self._work(operation, plan, scratch, Pace(place, stop, progress, self._detect))
-            return await self._thread(self._commit, plan, output, scratch)
+            laying: list[Future[Ahead]] = []
+            pace = Pace(place, stop, progress, self._detect)
+            output = await self._work(operation, plan, scratch, pace, laying)
+            return await self._thread(self._commit, plan, output, scratch, laying)
 
         work = asyncio.ensure_future(do())
         try:
@@ -168,7 +170,9 @@ class Host:
         finally:
             await self._thread(shutil.rmtree, scratch, True)
 
-    async def _work(self, operation: Operation, plan: Plan, scratch: Path, pace: Pace) -> Output:
+    async def _work(
+        self, operation: Operation, plan: Plan, scratch: Path, pace: Pace, laying: list[Future[Ahead]]
+    ) -> Output:
         work = load(operation.work)
         tools = Tools(
             scratch=scratch,
@@ -182,6 +186,7 @@ class Host:
             weights=self._weights,
             settings=self._settings,
             parts=Kept(self._registry, scratch),
+            ahead=lambda side: laying.append(self._threads.submit(lay_ahead, self._registry, plan, side)),
         )
         inputs = StoredInputs(self._registry, plan, scratch)
         if inspect.iscoroutinefunction(work):
@@ -204,10 +209,13 @@ class Host:
         plan = self._settled(plan)
         return plan, self._registry.find(plan.scope, plan.kind, plan.cache_key) or self._make_scratch()
 
-    def _commit(self, plan: Plan, output: Output, scratch: Path) -> Record:
+    def _commit(self, plan: Plan, output: Output, scratch: Path, laying: Sequence[Future[Ahead]]) -> Record:
         """Committed, and the folder removed, likewise."""
-        record = commit(self._registry, plan, output)
-        shutil.rmtree(scratch, ignore_errors=True)
+        record = commit(self._registry, plan, output, [part.result() for part in laying])
+        try:
+            scratch.rmdir()  # as most are: empty
+        except OSError:
+            shutil.rmtree(scratch, ignore_errors=True)
         return record
 
     def _make_scratch(self) -> Path:

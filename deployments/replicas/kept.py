@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from artifacts import Draft, Record, Registry
+from artifacts import Ahead, Draft, Record, Registry
 from deployments.inputs import StoredSource
-from deployments.operation import Input, Output, Plan, Source
+from deployments.operation import Input, Output, Plan, Side, Source
 from deployments.replicas.heaps import trim
 
 
-def commit(registry: Registry, plan: Plan, output: Output) -> Record:
+def commit(registry: Registry, plan: Plan, output: Output, ahead: Sequence[Ahead] = ()) -> Record:
     """The output under its plan's key. NotFound when an input was deleted meanwhile."""
     return registry.commit(
         plan.scope,
         cache_key=plan.cache_key,
         main=Draft("", plan.kind, output.media_type, output.data, dict(output.meta), output.start_ms, output.end_ms),
         sides=output.sides,
+        inputs=[asdict(item) for item in plan.inputs],
+        parent_asset_id=plan.parent_asset_id,
+        ahead=ahead,
+    )
+
+
+def lay_ahead(registry: Registry, plan: Plan, side: Side) -> Ahead:
+    """A part of the commit before it, for it."""
+    return registry.lay_ahead(
+        plan.scope,
+        side,
+        cache_key=plan.cache_key,
+        kind=plan.kind,
         inputs=[asdict(item) for item in plan.inputs],
         parent_asset_id=plan.parent_asset_id,
     )
@@ -40,4 +54,4 @@ class Kept:
         trim()  # a part is finished, and what made it is free
 
 
-__all__ = ["Kept", "commit"]
+__all__ = ["Kept", "commit", "lay_ahead"]

@@ -1,6 +1,6 @@
 """Found and computed renders over HTTP, on Serve's own proxy and on HAProxy; beside them an empty handler of ours, one
-that is all of a Serve application, one on uvicorn alone, which tells how much the client can ask, and composing with
-encoding alone."""
+that is all of a Serve application, one on uvicorn alone, which tells how much the client can ask, the least that a
+computed render can be on Serve (tests/bench/bare.py), and composing with encoding alone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ from tests.unit.image_bench import Bench
 
 JSON = dict[str, Any]
 Ask = Callable[[bytes], Awaitable[None]]
-FOUND, COMPUTED, CONNECTIONS, ROUNDS = 400, 20, 8, 3
+FOUND, COMPUTED, WARM, CONNECTIONS, ROUNDS = 400, 30, 3, 8, 3
+REST_S = 0.03
+"""Between two renders of a client that waits for each: long enough for idle cores to sleep."""
 READY_S = 30
 PROXIES: Mapping[str, Mapping[tuple[str, str], dict[str, float]]] = {
     "default": {},
@@ -50,12 +52,13 @@ def composition(seed: int) -> JSON:
     return {"composition": canvas | {"layers": [tint]}}
 
 
-def computing(home: Path) -> JSON:
-    """What composing and encoding alone take, in this process."""
+def computing(home: Path, rest_s: float = 0.0) -> JSON:
+    """What composing and encoding alone take, in this process: back to back, or each after a rest."""
     bench = Bench(Settings(mattebox_home=home))
     took = []
     for seed in range(COMPUTED + 3):
         plan = bench.plan(composition(seed))
+        time.sleep(rest_s)
         began = time.perf_counter()
         work.render(plan, {}, bench.tools())
         took.append((time.perf_counter() - began) * 1000)
@@ -175,8 +178,17 @@ async def measured(port: int, questions: Mapping[str, bytes]) -> JSON:
 
 
 async def computed(port: int) -> JSON:
-    bodies = [composition(i + 1) for i in range(COMPUTED)]
-    return await one_connection(port, [spelled("POST", "/image/render", body) for body in bodies])
+    """Renders that nobody asked for before, ours and the barest in turn, on one connection each."""
+    paths = {"computed": "/image/render", "bare computed": PATH}
+    asks = {name: await connect(port) for name in paths}
+    took: dict[str, list[float]] = {name: [] for name in paths}
+    for seed in range(WARM + COMPUTED):
+        for name, path in paths.items():
+            sent = spelled("POST", path, composition(seed + 1))
+            began = time.perf_counter()
+            await asks[name](sent)
+            took[name].append((time.perf_counter() - began) * 1000)
+    return {name: quantiles(values[WARM:]) for name, values in took.items()}
 
 
 def client_alone() -> JSON:
@@ -202,16 +214,19 @@ def run(home: Path) -> list[Row]:
                 port = int(service.url.rpartition(":")[2])
                 with bare("serve", service.ray_address, service.environment):
                     figures = asyncio.run(measured(port, QUESTIONS))
-                figures["computed"] = asyncio.run(computed(port))
+                    figures |= asyncio.run(computed(port))
                 figures["kernel + encode"] = computing(home)
-        figures["computed over kernel + encode"] = {
-            "p50_ms": figures["computed"]["p50_ms"] - figures["kernel + encode"]["p50_ms"]
-        }
+                figures["kernel + encode after a rest"] = computing(home, REST_S)
+        for what in ("computed", "bare computed"):
+            over = figures[what]["p50_ms"] - figures["kernel + encode"]["p50_ms"]
+            figures[f"{what} over kernel + encode"] = {"p50_ms": over}
         for what, values in figures.items():
             for name, value in values.items():
                 goal, ceilings = goals.get((what, name), {}), {}
                 if what == "found":
                     ceilings = {other: figures[other][name] for other in CEILINGS}
+                elif what.startswith("computed"):
+                    ceilings = {f"bare {what}": figures[f"bare {what}"][name]}
                 rows.append(Row(f"{kind}: {what}, {name.removesuffix('_ms')}", value, unit_of(name), ceilings, **goal))
     return rows
 

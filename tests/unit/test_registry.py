@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import obstore
 import pytest
@@ -13,7 +16,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifacts import Draft, Record, Registry, Scope, Store, keys, store
+from artifacts import Ahead, Draft, Record, Registry, Scope, Store, files, keys, store
 from artifacts.canonical import cache_key, canonical, is_id, make_id
 from artifacts.errors import InvalidMeta, InvalidScope, MissingScope, NotFound, PrefixViolation, VersionConflict
 from artifacts.registry import WINNER_WAIT_S
@@ -210,24 +213,122 @@ def test_a_winner_slower_than_the_wait_leaves_one_record(registry: Registry, mon
     assert first.sha256 == hashlib.sha256(b"first").hexdigest()
 
 
-def test_no_record_is_put_before_what_it_names_is_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class Disk:
+    """What reaches a file store's disk, in order: `flushed` and a file's name or `(unnamed)`; `named` and a name."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.happened: list[tuple[str, str]] = []
+        fsync, link, put = os.fsync, os.link, obstore.put
+
+        def flush(handle: int) -> None:
+            path = Path(f"/proc/self/fd/{handle}").readlink()
+            lost = str(path).endswith(" (deleted)")
+            self.happened.append(("flushed", f"(unnamed {os.fstat(handle).st_ino})" if lost else path.name))
+            fsync(handle)
+
+        def name(source: str, target: str, **said: Any) -> None:
+            self.happened += [
+                ("flushed first", f"(unnamed {Path(source).stat().st_ino})"),
+                ("named", Path(target).name),
+            ]
+            link(source, target, **said)
+
+        def put_(objects: object, key: str, *given: object, **said: Any) -> object:
+            self.happened.append(("named", Path(key).name))
+            return put(objects, key, *given, **said)  # type: ignore[call-overload]
+
+        monkeypatch.setattr(os, "fsync", flush)
+        monkeypatch.setattr(os, "link", name)
+        monkeypatch.setattr(obstore, "put", put_)
+
+    def at(self, what: str, name: str) -> int:
+        return self.happened.index((what, name))
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+@pytest.mark.parametrize("early", [True, False])
+def test_no_record_is_put_before_what_it_names_is_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_hand: bool, early: bool
+) -> None:
     """A machine that stops between two puts must not leave a record whose bytes, links or sides are not there."""
+    if not by_hand:
+        monkeypatch.setattr(files, "can", lambda folder: False)
     registry = Registry(Store((tmp_path / "store").as_uri()))
-    happened: list[str] = []
-    put, flush = obstore.put, store._fsync
-    monkeypatch.setattr(obstore, "put", lambda *args, **said: (happened.append(args[1]), put(*args, **said))[1])
-    monkeypatch.setattr(store, "_fsync", lambda path: (happened.append(f"flushed {path.name}"), flush(path))[1])
+    disk = Disk(monkeypatch)
     side = Draft("side", "mask", "image/png", b"side", META, role="side")
     inputs = [{"id": "asset_a2345672", "role": "x"}]
-    main = registry.commit(ACME, cache_key=key(), main=mask(), sides=[side], inputs=inputs)
+    ahead = [registry.lay_ahead(ACME, side, cache_key=key(), kind="mask", inputs=inputs)] if early else []
+    main = registry.commit(ACME, cache_key=key(), main=mask(), sides=[side], inputs=inputs, ahead=ahead)
     (beside,) = (item["id"] for item in main.inputs if item["role"] == "side")
-    records = [happened.index(keys.record(ACME, id)) for id in (beside, main.id)]
-    flushed = [happened.index(f"flushed {id}.json") for id in (beside, main.id)]
-    assert records[0] < flushed[0] < records[1] < flushed[1]
-    for name in (f"{beside}.png", f"{main.id}.png", beside, "asset_a2345672", "regions", "mask"):
-        assert happened.index(f"flushed {name}") < records[0]
-    flushes = [item for item in happened if item.startswith("flushed")]
-    assert len(flushes) == len(set(flushes)) + 2  # the records' folder once for each of the two, and its own, dev
+    first, last = (disk.at("named", f"{id}.json") for id in (beside, main.id))
+    folders = [number for number, item in enumerate(disk.happened) if item == ("flushed", "records")]
+    assert first < folders[0] < last < folders[-1]
+    for name in (beside, "asset_a2345672", "regions"):
+        assert disk.at("flushed", name) < first
+    assert disk.at("flushed", "mask") < (last if early else first)  # the main one's bytes
+    assert max(disk.at("named", f"{id}.png") for id in (beside, main.id)) < first
+    if by_hand:  # no file has a name before its bytes are on the disk
+        needed = [(number, name) for number, (what, name) in enumerate(disk.happened) if what == "flushed first"]
+        assert len(needed) == 4
+        assert all(disk.at("flushed", name) < number for number, name in needed)
+    else:
+        assert disk.at("flushed", f"{beside}.png") < first
+        assert disk.at("flushed", f"{main.id}.png") < (last if early else first)
+        assert first < disk.at("flushed", f"{beside}.json") < last < disk.at("flushed", f"{main.id}.json")
+    flushes = [name for what, name in disk.happened if what == "flushed"]
+    # the records' folder once for each of the two, and its own, dev; of what is laid early, `_` of links and of bytes
+    assert len(flushes) == len(set(flushes)) + 2 + early
+
+
+def test_what_was_laid_ahead_is_not_laid_again_and_a_commit_without_it_is_the_same(registry: Registry) -> None:
+    side = Draft("side", "mask", "image/png", b"side", META, role="side")
+    given: dict[str, Any] = {"inputs": [{"id": "asset_a2345672", "role": "x"}], "parent_asset_id": "asset_b2345672"}
+    ahead = registry.lay_ahead(ACME, side, cache_key=key(), kind="mask", **given)
+    assert registry.find(ACME, "mask", key()) is None
+    made: list[str] = []
+    create_all = registry.store.create_all
+
+    def seen(items: Any) -> list[bool]:
+        listed = list(items)
+        made.extend(name for name, _ in listed)
+        return create_all(listed)
+
+    registry.store.create_all = seen  # type: ignore[method-assign]
+    main = registry.commit(ACME, cache_key=key(), main=mask(), sides=[side], ahead=[ahead], **given)
+    (beside,) = (item["id"] for item in main.inputs if item["role"] == "side")
+    kinds = [name.split("/")[3] for name in made]
+    assert kinds == ["media_v2", "records", "records"]
+    other = Registry(Store("memory://"))
+    assert other.commit(ACME, cache_key=key(), main=mask(), sides=[side], **given).inputs == main.inputs
+    assert sorted(other.store.keys("")) == sorted(registry.store.keys(""))
+    assert registry.read(ACME, registry.artifact(ACME, beside)) == b"side"
+    assert registry.artifact(ACME, beside).main == main.id
+
+
+def test_bytes_that_lie_there_already_are_taken_at_once_where_they_are_the_same(registry: Registry) -> None:
+    """A worker that died after it laid them must not cost the next one the wait for its record."""
+    side = Draft("side", "mask", "image/png", b"side", META, role="side")
+    first = registry.lay_ahead(ACME, side, cache_key=key(), kind="mask")
+    assert registry.lay_ahead(ACME, side, cache_key=key(), kind="mask") == first
+    other = replace(side, data=b"another")
+    assert registry.lay_ahead(ACME, other, cache_key=key(), kind="mask") == Ahead(links=first.links)
+
+
+@pytest.mark.parametrize("number", [1, files.TOGETHER, 2 * files.TOGETHER + 1])
+def test_of_many_files_each_is_made_once(tmp_path: Path, number: int) -> None:
+    registry = Registry(Store((tmp_path / "store").as_uri()))
+    items = [(f"a/{n}/b", b"%d" % n if n % 2 else b"") for n in range(number)]
+    assert registry.store.create_all([*items, items[0]]) == [*[True] * number, False]
+    assert registry.store.create_all((name, b"other") for name, _ in items) == [False] * number
+    assert [(name, registry.store.get(name)) for name, _ in items] == items
+
+
+@pytest.mark.parametrize("size", [store.SHORT - 1, store.SHORT, store.SHORT + 1, 3 * store.SHORT])
+def test_all_of_a_file_is_read(tmp_path: Path, size: int) -> None:
+    made = Store((tmp_path / "store").as_uri())
+    data = bytes(range(256)) * (size // 256 + 1)
+    made.create("a/b", data[:size])
+    assert made.get("a/b") == data[:size]
 
 
 def test_large_files_go_to_a_key_that_follows_from_their_content(

@@ -34,6 +34,14 @@ def render(plan: Plan, inputs: Inputs, tools: Tools, by: Painter | None = None) 
     composition, output = plan.parameters["composition"], plan.parameters["output"]
     painted = _painted(composition, inputs, tools, by)
     background = rgba(composition["background_color"])
+    common = {
+        "layers_count": len(composition["layers"]),
+        "composition_hash": plan.parameters["composition_hash"],
+    }
+    side_meta = common | {"width": composition["width"], "height": composition["height"]}
+    scene = canonical(composition)
+    side = Side("composition", "image_composition", "application/json", scene, side_meta, role="composition")
+    tools.ahead(side)
     data = encode(
         _laid_out(painted.pixels, output, background),
         output["format"],
@@ -43,10 +51,6 @@ def render(plan: Plan, inputs: Inputs, tools: Tools, by: Painter | None = None) 
         threads=tools.settings.threads,
         encoder=output.get("encoder"),
     )
-    common = {
-        "layers_count": len(composition["layers"]),
-        "composition_hash": plan.parameters["composition_hash"],
-    }
     meta = common | {
         "width": output["width"],
         "height": output["height"],
@@ -58,9 +62,6 @@ def render(plan: Plan, inputs: Inputs, tools: Tools, by: Painter | None = None) 
         **painted.meta,
         **({"encoder": output["encoder"]} if "encoder" in output else {}),
     }
-    side_meta = common | {"width": composition["width"], "height": composition["height"]}
-    scene = canonical(composition)
-    side = Side("composition", "image_composition", "application/json", scene, side_meta, role="composition")
     return Output(MEDIA_TYPES[output["format"]], data, meta, (side,))
 
 
