@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kernels import composite_colors, composite_fixed, composite_levels, composite_loops
+from kernels import composite_colors, composite_fixed, composite_levels, composite_loops, pages
 from kernels import composite_rows as rows
 from kernels import composite_walk as walk
 from kernels.blend import DISSOLVE
@@ -42,7 +42,7 @@ def composite_steps(steps: Sequence[Step], width: int, height: int, threads: int
     """Level 0 after all steps: uint8 [height, width, 4], straight RGBA. Masks are of the canvas's size."""
     table = np.array([_row(step, loop) for step, loop in zip(steps, loops_of_steps(steps), strict=True)], np.int64)
     numbers = np.array([_number(step) for step in steps], np.float32)
-    out = np.empty((height, width, 4), np.uint8)
+    out = pages.empty((height, width, 4))
     sizes = (out.strides[0] // 4, width, height)
     addresses = (one.ctypes.data for one in (numbers, out))
     with at_most(threads):
