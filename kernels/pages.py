@@ -29,15 +29,15 @@ MOST_BYTES = 256 << 20
 
 
 class _Kept:
-    """Pieces nobody uses, oldest first. The lock is reentrant: a collection of garbage may end an array, which gives its
-    piece back, while this thread takes another one."""
+    """Pieces nobody uses, oldest first. The lock is reentrant: a collection of garbage may end an array, which gives
+    its piece back, while this thread takes another one."""
 
     def __init__(self) -> None:
         self.pieces: list[mmap.mmap] = []
         self.lock = threading.RLock()
 
     def take(self, size: int) -> mmap.mmap | None:
-        """The smallest piece of at least `size` bytes and at most twice as many, no longer kept; None: there is none."""
+        """The smallest piece of at least `size` bytes and at most twice as many, no longer kept; None where none is."""
         with self.lock:
             fitting = [piece for piece in self.pieces if size <= len(piece) <= 2 * size]
             piece = min(fitting, key=len, default=None)

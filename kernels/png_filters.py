@@ -52,7 +52,7 @@ def _average(now, left, up):  # type: ignore[no-untyped-def]
 
 @njit(**_PART)
 def _paeth(now, left, up, corner):  # type: ignore[no-untyped-def]
-    """Residual of Paeth's predictor: the neighbour nearest to left + up - corner; ties in this order: left, up, corner."""
+    """Residual of Paeth's guess: the neighbour nearest to left + up - corner; ties in this order: left, up, corner."""
     to_left, to_up = _apart(up, corner), _apart(left, corner)
     # left + up - corner lies beyond left and up where both are on one side of the corner: not the corner then
     opposite = (up > corner) != (left > corner)
@@ -63,8 +63,8 @@ def _paeth(now, left, up, corner):  # type: ignore[no-untyped-def]
 
 @njit(**_INNER)
 def _filtered(filter, row, above, step, out, count):  # type: ignore[no-untyped-def]
-    """One filter's residuals of `count` bytes, all of which have a left neighbour, into `out`, and the sum of their sizes:
-    |residual| as a signed byte. For up to BLOCK bytes the sum is right. `row`, `above` and `out` are addresses."""
+    """One filter's residuals of `count` bytes, all of which have a left neighbour, into `out`, and the sum of their
+    sizes: |residual| as a signed byte. For up to BLOCK bytes the sum is right. `row`, `above`, `out` are addresses."""
     now, up, to = _bytes(row), _bytes(above), _bytes(out)
     left, corner = _bytes(row - step), _bytes(above - step)
     total = np.uint16(0)

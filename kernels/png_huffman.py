@@ -6,7 +6,7 @@ two pairs and what is left of a byte meet in one number of 64 bits.
 """
 
 # numba's decorators are untyped
-# mypy: disable-error-code="misc, untyped-decorator, no-untyped-call, no-untyped-def, assignment"
+# mypy: disable-error-code="misc, untyped-decorator, no-untyped-call, no-untyped-def, call-arg, var-annotated"
 from __future__ import annotations
 
 from typing import Any
