@@ -91,8 +91,8 @@ def _row(step: Step, in_fractions: int) -> Row:
 
 def _work(step: Step) -> dict[str, int]:
     row = {"state": _STATES.get(step.op, rows.MADE_OPAQUE)} | (_alphas(step) if step.op in ("mix", "cover") else {})
-    if step.op == "lock" and step.source == PIXELS:
-        return row | {"loop": lock_of_pixels(step.values is not None)}
+    if step.source == PIXELS:
+        return row | {"loop": lock_of_pixels(step.op == "lock_light")}
     needed = step.op in ("lock", "take_out") or (step.op == "cover" and step.alphas >= 0)
     loop = color_loop_of(step.op) if step.op in composite_colors.NAMES else op_of(step.op)
     return row | {"needed": needed, "loop": loop}
