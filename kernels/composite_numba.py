@@ -22,6 +22,7 @@ from kernels.composite_levels import filler_of, lock_of_pixels, op_of, scatterer
 from kernels.composite_loops import loops_of, planes_loop_of
 from kernels.composite_rows import Row
 from kernels.composite_steps import ONES, PIXELS, Step, steps_of_rows, steps_of_stack
+from kernels.copies import copy_pixels
 from kernels.lookup import ColorRow
 from kernels.threads import at_most
 
@@ -39,7 +40,7 @@ def composite(layers: Sequence[Layer], width: int, height: int, threads: int) ->
     seen = layers[hiding:]
     if len(seen) == 1 and _hides(seen[0], width, height):  # one thread: to wake a second takes as long as half a copy
         out = pages.empty((height, width, 4))
-        np.copyto(out, seen[0].pixels[-seen[0].y :, -seen[0].x :][:height, :width])
+        copy_pixels(seen[0].pixels[-seen[0].y :, -seen[0].x :][:height, :width], out)
         return out
     return composite_steps(steps_of_stack(seen), width, height, threads)
 
@@ -127,6 +128,8 @@ def warm() -> None:
     composite_colors.compile_all()
     composite_fixed.compile_all()
     composite([], 1, 1, 1)
+    clear = np.zeros((1, 1, 4), np.uint8)
+    copy_pixels(clear, clear.copy())
 
 
 __all__ = ["composite", "composite_steps", "warm"]
