@@ -299,6 +299,13 @@ FOREIGN: Mapping[type[Exception], type[AppError]] = {
 a request may hold is checked before."""
 
 
+PLAINER: Mapping[str, str] = {
+    "extra_forbidden": "there is no such field here; /docs has those that there are",
+    "missing": "it must be given",
+}
+"""What a validation's error says instead of pydantic's own words, by its type."""
+
+
 def as_app_error(error: BaseException, body: Any = None) -> AppError:
     """Any exception as one of ours; `body` is the request's JSON, which gives a validation error its path."""
     if isinstance(error, AppError):
@@ -306,7 +313,7 @@ def as_app_error(error: BaseException, body: Any = None) -> AppError:
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         path = json_path(first["loc"], body)
-        reason = first["msg"].removeprefix("Value error, ")
+        reason = PLAINER.get(first["type"]) or first["msg"].removeprefix("Value error, ")
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         return InvalidRequest(f"{path or 'body'}: {reason}{more}", field=path or None)
     for kind, ours in FOREIGN.items():

@@ -75,6 +75,7 @@ def peers(layers: list[Layer]) -> dict[str, Call]:
     """Other compositors on the same stack, pictures already in their own form."""
     calls: dict[str, Call] = {"Pillow": _pillow(layers)}
     skia, pyvips = optional("skia"), optional("pyvips")
+    height, width = layers[0].pixels.shape[:2]
     if skia:
         names = {"normal": "kSrcOver", "linear_dodge": "kPlus"}
         images = [skia.Image.fromarray(layer.pixels, skia.kRGBA_8888_ColorType) for layer in layers]
@@ -84,7 +85,7 @@ def peers(layers: list[Layer]) -> dict[str, Call]:
         ]
 
         def draw() -> object:
-            surface = skia.Surface(*SIZE)
+            surface = skia.Surface(width, height)
             for image, paint in zip(images, paints, strict=True):
                 surface.getCanvas().drawImage(image, 0, 0, skia.SamplingOptions(), paint)
             return surface.toarray()

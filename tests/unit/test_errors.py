@@ -7,7 +7,7 @@ import pickle
 import re
 
 import pytest
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import artifacts.errors
 from configs.models import WeightsMissing
@@ -55,6 +55,21 @@ def test_a_validation_error_names_the_json_path_without_union_members() -> None:
     error = as_app_error(caught.value, body)
     assert isinstance(error, InvalidRequest)
     assert error.details["field"] == "layers[1].opacity"
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    text: str
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [({"text": "x", "colour": 1}, "colour: there is no such field here"), ({}, "text: it must be given")],
+)
+def test_a_field_too_much_and_one_too_few_are_told_in_plain_words(body: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Strict.model_validate(body)
+    assert as_app_error(caught.value, body).message.startswith(said)
 
 
 def test_missing_weights_are_told_without_the_places_that_were_searched() -> None:
