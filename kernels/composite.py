@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels import color
+from kernels import color, pages
 from kernels.blend import DISSOLVE, canonical, dissolved, source_over
 
 try:
@@ -157,7 +157,7 @@ def cuda_kernel() -> ModuleType | None:
 def _by_reference(
     layers: Sequence[Layer], width: int, height: int, linear: bool, device: torch.device | str
 ) -> np.ndarray:
-    out = np.empty((height, width, 4), np.uint8)
+    out = pages.empty((height, width, 4))
     for first in range(0, height, _ROWS_AT_A_TIME):
         end = min(height, first + _ROWS_AT_A_TIME)
         part = composite_reference(layers, width, height, device=device, linear=linear, rows=(first, end))

@@ -18,10 +18,11 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from kernels import blend, composite_loops
+from kernels import blend, composite_loops, light
 from kernels.blend import HALF, HASH_ONE, HASH_SEED, HASH_TWO, HASH_X, HASH_Y, ONE, TINY, ZERO, luma
 from kernels.compiled import addressable, calling, digest, pointer_to
 from kernels.composite_loops import FLOATS, LOOP, PLANES_LOOP, TILE, TO_UNIT, channel
+from kernels.light import encoded_of, light_of
 
 LEVEL, LEAST = np.float32(1 / 4096), np.float32(1e-9)
 FILLER = types.void(FLOATS, types.int64, types.float32, FLOATS, types.int64)
@@ -102,13 +103,12 @@ def _lock_pixels(pixels, alphas, opacity, planes, count):
         planes[3 * TILE + x] = ONE
 
 
-def _lock_light(pixels, values, opacity, planes, count):
-    """`values`: the light of the 256 encoded values."""
+def _lock_light(pixels, alphas, opacity, planes, count):
     for x in range(count):
         pixel = pixels[x]
-        planes[x] = values[np.int64(pixel & 255)]
-        planes[TILE + x] = values[np.int64((pixel >> 8) & 255)]
-        planes[2 * TILE + x] = values[np.int64((pixel >> 16) & 255)]
+        planes[x] = light_of(channel(pixel, 0) * TO_UNIT)
+        planes[TILE + x] = light_of(channel(pixel, 8) * TO_UNIT)
+        planes[2 * TILE + x] = light_of(channel(pixel, 16) * TO_UNIT)
         planes[3 * TILE + x] = ONE
 
 
@@ -183,6 +183,14 @@ def _take_out(source, ground, number, planes, count):
             planes[plane + x] = min(max(c, ZERO), ONE) * shape
 
 
+def _encode(source, other, number, planes, count):
+    for x in range(count):
+        planes[x] = encoded_of(min(max(source[x], ZERO), ONE))
+        planes[TILE + x] = encoded_of(min(max(source[TILE + x], ZERO), ONE))
+        planes[2 * TILE + x] = encoded_of(min(max(source[2 * TILE + x], ZERO), ONE))
+        planes[3 * TILE + x] = ONE
+
+
 def _look_up(source, values, places, planes, count):
     """`values`: `places` of them a channel, and what lies between two is linear."""
     last, row = places - ONE, np.int64(places)
@@ -211,8 +219,8 @@ def _look_up_light(source, values, places, planes, count):
     """The nearest place's of the luminosity, in all channels."""
     last, row = places - ONE, np.int64(places)
     for x in range(count):
-        light = luma(source[x], source[TILE + x], source[2 * TILE + x])
-        at = np.int64(np.rint(min(max(light, ZERO), ONE) * last))
+        value = luma(source[x], source[TILE + x], source[2 * TILE + x])
+        at = np.int64(np.rint(min(max(value, ZERO), ONE) * last))
         for c in range(3):
             planes[c * TILE + x] = values[c * row + at]
         planes[3 * TILE + x] = ONE
@@ -232,11 +240,12 @@ _OPS = {
     "hard_mix": _hard_mix,
     "cover": _cover,
     "take_out": _take_out,
+    "encode": _encode,
     "look_up": _look_up,
     "look_up_steps": _look_up_steps,
     "look_up_light": _look_up_light,
 }
-_VERSION = digest(blend.__file__, composite_loops.__file__, __file__)
+_VERSION = digest(blend.__file__, composite_loops.__file__, light.__file__, __file__)
 
 
 _KEPT: list[Any] = []
@@ -267,9 +276,9 @@ def op_of(name: str) -> int:
 
 
 @cache
-def lock_of_pixels(light: bool) -> int:
-    """Address of the loop of a lock that reads a layer's pixels, as they are or by a table of 256 values."""
-    return _address(LOOP, _lock_light if light else _lock_pixels)
+def lock_of_pixels(as_light: bool) -> int:
+    """Address of the loop of a lock that reads a layer's pixels, as they are or as light."""
+    return _address(LOOP, _lock_light if as_light else _lock_pixels)
 
 
 def compile_all() -> None:
@@ -280,8 +289,8 @@ def compile_all() -> None:
     for name in _OPS:
         op_of(name)
     scatterer()
-    for light in (False, True):
-        lock_of_pixels(light)
+    for as_light in (False, True):
+        lock_of_pixels(as_light)
 
 
 __all__ = ["call_filler", "call_scatterer", "compile_all", "filler_of", "lock_of_pixels", "op_of", "scatterer"]

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kernels import composite_colors, composite_fixed, composite_levels, composite_loops
+from kernels import composite_colors, composite_fixed, composite_levels, composite_loops, pages
 from kernels import composite_rows as rows
 from kernels import composite_walk as walk
-from kernels.blend import DISSOLVE
+from kernels.blend import DISSOLVE, canonical
 from kernels.composite_colors import color_loop_of
 from kernels.composite_fixed import loops_of_steps
 from kernels.composite_levels import filler_of, lock_of_pixels, op_of, scatterer
 from kernels.composite_loops import loops_of, planes_loop_of
 from kernels.composite_rows import Row
 from kernels.composite_steps import ONES, PIXELS, Step, steps_of_rows, steps_of_stack
+from kernels.copies import copy_pixels
 from kernels.lookup import ColorRow
 from kernels.threads import at_most
 
@@ -35,14 +36,27 @@ _STATES |= dict.fromkeys(("mix", "add", "refill", "hard_mix"), rows.MET)
 
 def composite(layers: Sequence[Layer], width: int, height: int, threads: int) -> np.ndarray:
     """`kernels.composite.composite` on up to `threads` threads (see kernels.threads); the layers are checked."""
-    return composite_steps(steps_of_stack(layers), width, height, threads)
+    hiding = max((i for i, layer in enumerate(layers) if _hides(layer, width, height)), default=0)
+    seen = layers[hiding:]
+    if len(seen) == 1 and _hides(seen[0], width, height):  # one thread: to wake a second takes as long as half a copy
+        out = pages.empty((height, width, 4))
+        copy_pixels(seen[0].pixels[-seen[0].y :, -seen[0].x :][:height, :width], out)
+        return out
+    return composite_steps(steps_of_stack(seen), width, height, threads)
+
+
+def _hides(layer: Layer, width: int, height: int) -> bool:
+    """Whether nothing of what lies below is seen anywhere on the canvas."""
+    h, w = layer.pixels.shape[:2]
+    whole = layer.x <= 0 and layer.y <= 0 and layer.x + w >= width and layer.y + h >= height
+    return whole and layer.opaque and layer.opacity == 1 and layer.mask is None and canonical(layer.mode) == "normal"
 
 
 def composite_steps(steps: Sequence[Step], width: int, height: int, threads: int) -> np.ndarray:
     """Level 0 after all steps: uint8 [height, width, 4], straight RGBA. Masks are of the canvas's size."""
     table = np.array([_row(step, loop) for step, loop in zip(steps, loops_of_steps(steps), strict=True)], np.int64)
     numbers = np.array([_number(step) for step in steps], np.float32)
-    out = np.empty((height, width, 4), np.uint8)
+    out = pages.empty((height, width, 4))
     sizes = (out.strides[0] // 4, width, height)
     addresses = (one.ctypes.data for one in (numbers, out))
     with at_most(threads):
@@ -78,8 +92,8 @@ def _row(step: Step, in_fractions: int) -> Row:
 
 def _work(step: Step) -> dict[str, int]:
     row = {"state": _STATES.get(step.op, rows.MADE_OPAQUE)} | (_alphas(step) if step.op in ("mix", "cover") else {})
-    if step.op == "lock" and step.source == PIXELS:
-        return row | {"loop": lock_of_pixels(step.values is not None)}
+    if step.source == PIXELS:
+        return row | {"loop": lock_of_pixels(step.op == "lock_light")}
     needed = step.op in ("lock", "take_out") or (step.op == "cover" and step.alphas >= 0)
     loop = color_loop_of(step.op) if step.op in composite_colors.NAMES else op_of(step.op)
     return row | {"needed": needed, "loop": loop}
@@ -114,6 +128,8 @@ def warm() -> None:
     composite_colors.compile_all()
     composite_fixed.compile_all()
     composite([], 1, 1, 1)
+    clear = np.zeros((1, 1, 4), np.uint8)
+    copy_pixels(clear, clear.copy())
 
 
 __all__ = ["composite", "composite_steps", "warm"]

@@ -11,7 +11,7 @@ above it, its layers are blended into that, and one more step blends that into t
     part of a picture:  copy 1 <- nothing · copy 2 <- 0 · blend 2 <- layer · cover 1 by its alpha · … · take_out 1 <- 2
     adjustment:         lock 1 <- 0 · look_up 2 <- 1 · blend 1 <- 2 by its mode · unlock 0 <- 1
     that is a formula:  lock 1 <- 0 · hue_saturation 2 <- 1 · blend 1 <- 2 by its mode · unlock 0 <- 1
-    in linear light:    lock 1 <- layer's light · blend 0 <- 1 within the layer's alpha · … · look_up of the picture
+    in linear light:    lock_light 1 <- layer · blend 0 <- 1 within the layer's alpha · … · encode of the picture
 
 A part of a picture is a group that passes through and yet has clips, effects, a fill or a knockout: its layers see what
 lies below, which is taken out again. Each line is the formula of `kernels.composite_tree`'s reference, in premultiplied
@@ -47,13 +47,18 @@ ONES: Final = -2
 """Instead of a level whose alphas are taken: alphas of 1."""
 
 Op = (
-    Literal["blend", "copy", "lock", "unlock", "mix", "add", "refill", "hard_mix", "cover", "take_out"] | LookUp | Named
+    Literal["blend", "copy", "lock", "lock_light", "unlock", "mix", "add", "refill", "hard_mix", "cover", "take_out"]
+    | Literal["encode"]
+    | LookUp
+    | Named
 )
 """What a step does to its level:
 
     blend    source-over of pixels or of another level by a mode, with alphas of its own
     copy     of another level
-    lock     the straight colours of pixels, or their light, or those of another level, opaque
+    lock     the straight colours of pixels or of another level, opaque
+    lock_light  the light of pixels' colours, opaque
+    encode   the colours of a locked level, which are light, as encoded values
     unlock   takes the colours of a locked level, keeps its own alpha
     mix      moves towards another level by the alphas
     add      adds the difference of two levels
@@ -109,8 +114,7 @@ class Step:
     """Of refill: 1 - fill; of hard_mix the fill."""
     mask: np.ndarray | None = None
     values: np.ndarray | None = None
-    """float32: [3, n] of a table; [n] of a formula; of refill the neutral colour of its mode; of lock the light of the
-    256 values of a channel."""
+    """float32: [3, n] of a table; [n] of a formula; of refill the neutral colour of its mode."""
     end: int = 0
     """The step to go on with where a tile lies outside the box, or where the source is empty."""
 
@@ -136,12 +140,11 @@ def steps_of_rows(layer: Layer, rows: Sequence[ColorRow]) -> list[Step]:
 
 
 @cache
-def _transfers() -> tuple[np.ndarray, Table, Table]:
-    """The light of bytes, and what encodes and decodes."""
-    light = color.to_linear(torch.arange(256, dtype=torch.float64) / 255).float().numpy()
+def _transfers() -> tuple[Table, Table]:
+    """What encodes and decodes, about adjustments."""
     ramp = torch.linspace(0, 1, SMOOTH, dtype=torch.float64)
     encode, decode = (of(ramp).float().expand(3, -1).contiguous().numpy() for of in (color.to_srgb, color.to_linear))
-    return light, Table(encode), Table(decode)
+    return Table(encode), Table(decode)
 
 
 def steps_of_tree(nodes: Sequence[Node], width: int, height: int, *, linear: bool = False) -> list[Step]:
@@ -203,9 +206,8 @@ class _Plan:
 
     def encode(self) -> None:
         """The picture's light to encoded values."""
-        _, encode, _ = _transfers()
         self.add("lock", 1, source=0)
-        self.add("look_up", 2, source=1, values=encode.values)
+        self.add("encode", 2, source=1)
         self.add("unlock", 0, source=2)
 
     def run(self, nodes: Sequence[Node], level: int, ground: int, start: int, shape: int | None = None) -> None:
@@ -240,7 +242,7 @@ class _Plan:
         if rows is None:
             raise Unplanned
         if self._linear:
-            _, encode, decode = _transfers()
+            encode, decode = _transfers()
             rows = (encode, *rows, decode)
         self.add("lock", level + 1, source=level)
         changed = self._clip(node.clips, self._recolor(rows, level + 1))
@@ -292,10 +294,10 @@ class _Plan:
             owner, alphas, top = node, top, top + 1
             mode = canonical(self._group(node, alphas, level, ground))
         special = layer is not None and node.fill < 1 and mode in SPECIAL_FILLS and node.knockout == "none"
-        light = _transfers()[0] if self._linear and layer is not None else None
+        as_light = self._linear and layer is not None
         source = alphas
-        if node.clips or special or light is not None:
-            self.add("lock", top, source=source, layer=layer, values=light)
+        if node.clips or special or as_light:
+            self.add("lock_light" if as_light else "lock", top, source=source, layer=layer)
             source = self._clip(node.clips, top)
             top = source + 1
         given: dict[str, Any] = {"layer": layer, "mode": mode, "mask": owner.mask}
@@ -329,8 +331,7 @@ class _Plan:
         if self._linear:
             if level + 1 >= LEVELS:
                 raise Unplanned
-            light = _transfers()[0]
-            self.steps.append(Step("lock", level + 1, step.box, layer=effect, values=light, end=step.end))
+            self.steps.append(Step("lock_light", level + 1, step.box, layer=effect, end=step.end))
             step = replace(step, source=level + 1, end=step.end + 1)
         self.steps.append(step)
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels import color
+from kernels import color, pages
 from kernels.blend import DISSOLVE, MODES, canonical, cat_last, dissolved, source_over
 from kernels.composite import Layer, composite
 from kernels.composite_formulas import PASS_THROUGH, SPECIAL_FILLS, TINY, between, filled, knocked_out
@@ -88,7 +88,7 @@ def composite_tree(
         planned = nodes if flat is None else [Node(layer) for layer in flat]
         with suppress(Unplanned):
             return fast.composite_steps(steps_of_tree(planned, width, height, linear=linear), width, height, threads)
-    out = np.empty((height, width, 4), np.uint8)
+    out = pages.empty((height, width, 4))
     for first in range(0, height, _ROWS_AT_A_TIME):
         rows = (first, min(height, first + _ROWS_AT_A_TIME))
         part = composite_tree_reference(nodes, width, height, dtype=torch.float32, linear=linear, rows=rows)

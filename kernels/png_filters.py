@@ -11,7 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+
+from kernels.compiled import pointer_to
 
 NONE, SUB, UP, AVERAGE, PAETH = range(5)
 """The filter types as PNG numbers them."""
@@ -23,119 +25,114 @@ SAMPLE = 4
 _OPTIONS: dict[str, Any] = {"nogil": True, "boundscheck": False, "error_model": "numpy"}
 _INNER = _OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 """Of what only compiled code calls."""
+_PART = _INNER | {"inline": "always"}
+"""Of what must vanish into its caller's loop: a call that LLVM takes in later keeps it out of vectors."""
 _OUTER = _OPTIONS | {"cache": True}
 
-
-@njit(inline="always", **_INNER)
-def _size(residual):  # type: ignore[no-untyped-def]
-    """|residual| as a signed byte, 0..128, of a uint8."""
-    return np.uint16(min(residual, np.uint8(np.uint8(0) - residual)))
+_bytes = pointer_to(types.uint8)
+"""Rows are passed as addresses (int64): a slice of an array for each block would cost more than the block."""
 
 
-@njit(inline="always", **_INNER)
+@njit(**_PART)
 def _apart(a, b):  # type: ignore[no-untyped-def]
     """|a - b| of two uint8, kept to a byte: a wider type would quarter the speed."""
     return np.uint8(a - b) if a > b else np.uint8(b - a)
 
 
-@njit(**_INNER)
-def _difference(row, other, out, first, every):  # type: ignore[no-untyped-def]
-    """row - other into `out`, and the sum of the sizes; all uint8 [n]. Of the blocks, every `every`-th from `first`."""
-    total = 0
-    for start in range(first * BLOCK, row.size, every * BLOCK):
-        a, b, to = row[start : start + BLOCK], other[start : start + BLOCK], out[start : start + BLOCK]
-        part = np.uint16(0)
-        for x in range(a.size):
-            residual = np.uint8(a[x] - b[x])
-            to[x] = residual
-            part = np.uint16(part + _size(residual))
-        total += part
-    return total
+@njit(**_PART)
+def _difference(a, b):  # type: ignore[no-untyped-def]
+    return np.uint8(a - b)
+
+
+@njit(**_PART)
+def _average(now, left, up):  # type: ignore[no-untyped-def]
+    """Residual of the mean of left and up, rounded down."""
+    return np.uint8(now - np.uint8((left & up) + ((left ^ up) >> 1)))
+
+
+@njit(**_PART)
+def _paeth(now, left, up, corner):  # type: ignore[no-untyped-def]
+    """Residual of Paeth's guess: the neighbour nearest to left + up - corner; ties in this order: left, up, corner."""
+    to_left, to_up = _apart(up, corner), _apart(left, corner)
+    # left + up - corner lies beyond left and up where both are on one side of the corner: not the corner then
+    opposite = (up > corner) != (left > corner)
+    to_corner = _apart(to_left, to_up) if opposite else np.uint8(255)
+    other = up if to_up <= to_corner else corner
+    return np.uint8(now - (left if (to_left <= to_up) & (to_left <= to_corner) else other))
 
 
 @njit(**_INNER)
-def _average(row, left, up, out, first, every):  # type: ignore[no-untyped-def]
-    """Residuals of the mean of left and up, rounded down, into `out`, and the sum of the sizes; see _difference."""
-    total = 0
-    for start in range(first * BLOCK, row.size, every * BLOCK):
-        end = start + BLOCK
-        now, a, b, to = row[start:end], left[start:end], up[start:end], out[start:end]
-        part = np.uint16(0)
-        for x in range(now.size):
-            mean = np.uint8((a[x] & b[x]) + ((a[x] ^ b[x]) >> 1))
-            residual = np.uint8(now[x] - mean)
-            to[x] = residual
-            part = np.uint16(part + _size(residual))
-        total += part
-    return total
-
-
-@njit(**_INNER)
-def _paeth(row, left, up, corner, out, first, every):  # type: ignore[no-untyped-def]
-    """Residuals of Paeth's predictor into `out`, and the sum of the sizes; see _difference.
-
-    It predicts the neighbour nearest to left + up - corner; ties in this order: left, up, corner.
-    """
-    total = 0
-    for start in range(first * BLOCK, row.size, every * BLOCK):
-        end = start + BLOCK
-        now, a, b, c, to = row[start:end], left[start:end], up[start:end], corner[start:end], out[start:end]
-        part = np.uint16(0)
-        for x in range(now.size):
-            to_left, to_up = _apart(b[x], c[x]), _apart(a[x], c[x])
-            # left + up - corner lies beyond left and up where both are on one side of the corner: not the corner then
-            opposite = (b[x] > c[x]) != (a[x] > c[x])
-            to_corner = _apart(to_left, to_up) if opposite else np.uint8(255)
-            other = b[x] if to_up <= to_corner else c[x]
-            guess = a[x] if (to_left <= to_up) & (to_left <= to_corner) else other
-            residual = np.uint8(now[x] - guess)
-            to[x] = residual
-            part = np.uint16(part + _size(residual))
-        total += part
-    return total
-
-
-@njit(**_INNER)
-def _filtered(filter, row, left, up, corner, zeros, out, first, every):  # type: ignore[no-untyped-def]
-    """One filter's residuals of the blocks asked for into `out`, and the sum of their sizes."""
+def _filtered(filter, row, above, step, out, count):  # type: ignore[no-untyped-def]
+    """One filter's residuals of `count` bytes, all of which have a left neighbour, into `out`, and the sum of their
+    sizes: |residual| as a signed byte. For up to BLOCK bytes the sum is right. `row`, `above`, `out` are addresses."""
+    now, up, to = _bytes(row), _bytes(above), _bytes(out)
+    left, corner = _bytes(row - step), _bytes(above - step)
+    total = np.uint16(0)
     if filter == SUB:
-        return _difference(row, left, out, first, every)
-    if filter == UP:
-        return _difference(row, up, out, first, every)
-    if filter == AVERAGE:
-        return _average(row, left, up, out, first, every)
-    if filter == PAETH:
-        return _paeth(row, left, up, corner, out, first, every)
-    return _difference(row, zeros, out, first, every)
+        for x in range(count):
+            residual = _difference(now[x], left[x])
+            to[x] = residual
+            total = np.uint16(total + min(residual, np.uint8(np.uint8(0) - residual)))
+    elif filter == UP:
+        for x in range(count):
+            residual = _difference(now[x], up[x])
+            to[x] = residual
+            total = np.uint16(total + min(residual, np.uint8(np.uint8(0) - residual)))
+    elif filter == AVERAGE:
+        for x in range(count):
+            residual = _average(now[x], left[x], up[x])
+            to[x] = residual
+            total = np.uint16(total + min(residual, np.uint8(np.uint8(0) - residual)))
+    elif filter == PAETH:
+        for x in range(count):
+            residual = _paeth(now[x], left[x], up[x], corner[x])
+            to[x] = residual
+            total = np.uint16(total + min(residual, np.uint8(np.uint8(0) - residual)))
+    else:
+        for x in range(count):
+            residual = now[x]
+            to[x] = residual
+            total = np.uint16(total + min(residual, np.uint8(np.uint8(0) - residual)))
+    return np.int64(total)
+
+
+@njit(**_INNER)
+def _first(filter, row, above, step, out):  # type: ignore[no-untyped-def]
+    """The same of a row's first pixel, left of which all is 0; Paeth's nearest is then what lies above."""
+    now, up, to = _bytes(row), _bytes(above), _bytes(out)
+    for x in range(step):
+        if filter in (UP, PAETH):
+            to[x] = np.uint8(now[x] - up[x])
+        elif filter == AVERAGE:
+            to[x] = np.uint8(now[x] - (up[x] >> 1))
+        else:
+            to[x] = now[x]
 
 
 @njit(**_OUTER)
 def filter_rows(rows, above, step, out):  # type: ignore[no-untyped-def]
     """Filters rows uint8 [h, n] of `step` bytes a pixel into `out` uint8 [h, n + 1], each after its filter type.
 
-    `above` uint8 [n] is the row before the first, zeros at the top of the picture.
+    `above` uint8 [n] is the row before the first, zeros at the top of the picture. All are C-contiguous.
     """
     height, n = rows.shape
-    held = np.zeros((2, n + step), np.uint8)  # a row and the one above it, each with the zeros left of it
-    zeros = np.zeros(n, np.uint8)
+    rest = n - step
     every = SAMPLE if n >= SAMPLE * BLOCK else 1
-    for x in range(n):  # element by element: to assign arrays, numba compiles how it words a mismatch of their shapes
-        held[1, step + x] = above[x]
+    before = np.int64(above.ctypes.data)
     for y in range(height):
-        now, before = y % 2, 1 - y % 2
-        for x in range(n):
-            held[now, step + x] = rows[y, x]
-        row, left = held[now, step:], held[now, :n]
-        up, corner = held[before, step:], held[before, :n]
-        residuals = out[y, 1:]
+        row, residuals = np.int64(rows.ctypes.data) + y * n, np.int64(out.ctypes.data) + y * (n + 1) + 1
         best, least = NONE, 256 * n
         for filter in (NONE, UP, SUB, AVERAGE, PAETH):  # of equals the first: a sample may miss where SUB begins anew
-            total = _filtered(filter, row, left, up, corner, zeros, residuals, y % every, every)
+            total = 0
+            for start in range(step + y % every * BLOCK, n, every * BLOCK):
+                count = min(BLOCK, n - start)
+                total += _filtered(filter, row + start, before + start, step, residuals + start, count)
             if total < least:
                 best, least = filter, total
         out[y, 0] = best
-        # numbers of numba's own would be compiled anew as constants
-        _filtered(best, row, left, up, corner, zeros, residuals, np.int64(0), np.int64(1))
+        _first(best, row, before, step, residuals)
+        _filtered(best, row + step, before + step, step, residuals + step, rest)
+        before = row
 
 
 @njit(**_OUTER)

@@ -226,11 +226,12 @@ def test_an_exposure_is_exact_where_it_is_steepest() -> None:
 
 def test_every_step_has_a_loop_that_is_compiled_ahead() -> None:
     names = {name for part in get_args(Op) for name in (get_args(part) or (part,))}
-    assert names == {"blend", *composite_levels._OPS, *NAMES}
+    assert names == {"blend", "lock_light", *composite_levels._OPS, *NAMES}
     warm()
-    compiled = (composite_levels.op_of, composite_colors._compiled)
+    compiled = (composite_levels.op_of, composite_levels.lock_of_pixels, composite_colors._compiled)
     before = [cached.cache_info().misses for cached in compiled]
-    for name in names - {"blend"}:
+    assert composite_levels.lock_of_pixels(True)
+    for name in names - {"blend", "lock_light"}:
         assert color_loop_of(name) if name in NAMES else composite_levels.op_of(name)
     assert [cached.cache_info().misses for cached in compiled] == before
 

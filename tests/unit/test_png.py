@@ -151,9 +151,13 @@ def test_what_is_no_picture_is_refused(pixels: np.ndarray) -> None:
 
 
 def coded(data: np.ndarray, last: bool) -> bytes:
-    lengths = png_huffman.lengths_of(png_huffman.counts_of(data))
-    out = np.empty((png_huffman.bits_of(data, lengths) // 8 + png_huffman.ROOM) // 4 + 1, "<u4")
-    return out.view(np.uint8)[: png_huffman.block(data, lengths, last, out)].tobytes()
+    counts = png_huffman.counts_of(data)
+    lengths = png_huffman.lengths_of(counts)
+    out = np.empty(png_huffman.bits_of(counts, lengths) // 8 + png_huffman.ROOM + 1, np.uint8)
+    out[-1] = 77
+    coded = out[: png_huffman.block(data, lengths, last, out)].tobytes()
+    assert out[-1] == 77  # it keeps to its room
+    return coded
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 10, 1001, 300_000])
@@ -171,11 +175,11 @@ def test_a_block_without_matches_is_no_larger_than_zlibs() -> None:
     assert len(coded(data, True)) <= 1.001 * len(deflate.compress(data) + deflate.flush())
 
 
-def test_codes_are_whole_and_no_longer_than_15_bits() -> None:
+def test_codes_are_whole_and_no_longer_than_13_bits() -> None:
     counts = np.zeros(257, np.int64)
     counts[:40] = [round(1.618**i) for i in range(40)]  # an optimal code's lengths would be 1 to 39
     counts[256] = 1
     lengths = png_huffman.lengths_of(counts)
-    assert lengths.max() == 15
+    assert lengths.max() == png_huffman.LONGEST == 13
     assert ((lengths > 0) == (counts > 0)).all()
     assert sum(2.0**-length for length in lengths if length) == 1

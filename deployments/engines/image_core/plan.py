@@ -20,9 +20,9 @@ from deployments.engines.image_core.resolve_selection import resolved_selection
 from deployments.operation import JSON, Context, Operation, Plan
 
 BACKEND = "image_core"
-RENDER_VERSION = "9"
+RENDER_VERSION = "10"
 """Raised whenever the bytes of an equal render change."""
-MASK_VERSION = "4"
+MASK_VERSION = "5"
 
 
 def plan_render(request: ImageRenderRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
