@@ -16,6 +16,8 @@ from PIL import Image
 
 from artifacts import Asset, Record
 from deployments.engines.video_regions.from_masks import around
+from deployments.engines.video_regions.models import MOST_PTS, MOST_PX
+from deployments.engines.video_render.faces import Tracks
 from deployments.errors import AppError
 from deployments.replicas.local import local_runner
 from kernels.faces import ellipse_mask
@@ -107,6 +109,33 @@ def test_edited_tracks_stand_in_for_the_summarys_own(shop: Shop, video: Asset) -
     with pytest.raises(AppError, match="cannot be read: time_base") as refused:
         run(shop, "video_anonymise", **(said | {"tracks_artifact_id": broken.id}))
     assert refused.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("row", "wrong"),
+    [
+        ([MOST_PTS, *BOX], ""),
+        ([-MOST_PTS, *BOX], ""),
+        ([2.0 * MOST_PTS, *BOX], "begins with its pts"),
+        ([1e300, *BOX], "begins with its pts"),
+        ([40, 0, 0, MOST_PX, 1], ""),
+        ([40, 0, 0, 1, MOST_PX + 1], "a box lies within"),
+        ([40, -1e300, 0, 1, 1], "a box lies within"),
+    ],
+)
+def test_rows_beyond_their_bounds_are_refused_by_name(shop: Shop, video: Asset, row: list[float], wrong: str) -> None:
+    summary = shop.summary(video, [[[0, 10, 10, 40, 40], [12800, 10, 10, 40, 40]]])
+    edited = {"time_base": [1, 1000], "tracks": [{"track_id": 1, "boxes": [[0, *BOX], row]}]}
+    about = {"width": 640, "height": 360, "tracks_count": 1}
+    kept = shop.artifact("face_tracks", "application/json", json.dumps(edited).encode(), about, video.id)
+    said = {"asset_id": video.id, "summary_id": summary.id, "tracks_artifact_id": kept.id}
+    if not wrong:
+        assert run(shop, "video_anonymise", **said)["clips_modified_count"] == 1
+        assert len(Tracks(json.loads(shop.registry.read(CONTEXT.scope, kept))).tracks[0].pts) == 2
+        return
+    with pytest.raises(AppError, match=rf"cannot be read: tracks\.0\.boxes: .*{wrong}") as refused:
+        run(shop, "video_anonymise", **said)
+    assert (refused.value.status, refused.value.details["field"]) == (400, "tracks_artifact_id")
 
 
 def test_a_summary_of_another_video_and_one_without_masks_are_refused(shop: Shop, video: Asset) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, FiniteFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, Field, FiniteFloat, PositiveInt, ValidationError, field_validator
 
 from deployments.answer import JSON, Answer, Told
 from deployments.body import Body
@@ -99,6 +99,12 @@ def is_ellipse(entry: JSON) -> bool:
     return "box" in entry and entry.get("region", "face") == "face"
 
 
+MOST_PTS = 1 << 53
+"""Up to here a number of JSON is a whole one."""
+MOST_PX = 1_000_000
+"""Far beyond any picture, and near enough for whole numbers of 32 bits."""
+
+
 class FaceTrack(BaseModel):
     """One track of a face_tracks artifact."""
 
@@ -106,6 +112,15 @@ class FaceTrack(BaseModel):
     region: str = "face"
     boxes: list[Annotated[list[FiniteFloat], Field(min_length=5, max_length=7)]]
     """Rows of pts, x, y, w, h in decoded pixels, and, for people to read, confidence and whether it was detected."""
+
+    @field_validator("boxes")
+    @classmethod
+    def _bounded(cls, rows: list[list[float]]) -> list[list[float]]:
+        if any(abs(row[0]) > MOST_PTS for row in rows):
+            raise ValueError(f"a row begins with its pts, which lies within -{MOST_PTS}..{MOST_PTS}")
+        if any(abs(value) > MOST_PX for row in rows for value in row[1:5]):
+            raise ValueError(f"a box lies within -{MOST_PX}..{MOST_PX} pixels")
+        return rows
 
 
 class FaceTracks(BaseModel):
@@ -115,7 +130,7 @@ class FaceTracks(BaseModel):
     height: int | None = None
     time_base: tuple[PositiveInt, PositiveInt]
     """Numerator and denominator, in seconds, of the unit of pts."""
-    start: int = 0
+    start: int = Field(0, ge=-MOST_PTS, le=MOST_PTS)
     """pts of the container's start, from which every time_ms is counted."""
     tracks: list[FaceTrack]
 
