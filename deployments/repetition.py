@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from artifacts import Registry, Scope
 from deployments import crashes
 from deployments.dispatch import Dispatch, back, is_lost
-from deployments.errors import Busy, WorkerLost
+from deployments.errors import WorkerLost
 from deployments.jobs import job
 from deployments.operation import Plan, Report
 
@@ -67,11 +67,10 @@ async def _where_free(dispatch: Dispatch, deployment: str, plan: Plan, request_i
     made it ask.
     """
     for _ in range(TRIES):
-        try:
-            done: Done = await dispatch.call(deployment, "execute", plan, request_id, report, False, False)
+        done: Done | None = await dispatch.call(deployment, "execute", plan, request_id, report, False, False)
+        if done:
             return done
-        except Busy:
-            await asyncio.sleep(AGAIN_S)
+        await asyncio.sleep(AGAIN_S)
     return None
 
 

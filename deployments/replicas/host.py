@@ -19,7 +19,7 @@ from artifacts import Ahead, Draft, Record, Registry, Scope
 from configs.models import Models, WeightsMissing
 from configs.settings import Settings
 from deployments import crashes
-from deployments.errors import Busy, ResidualFaces
+from deployments.errors import ResidualFaces
 from deployments.inputs import StoredInputs
 from deployments.operation import JSON, Operation, Output, Plan, Report, Tools, Warning
 from deployments.replicas.kept import Kept, commit, lay_ahead
@@ -74,15 +74,15 @@ class Host:
 
     async def execute(
         self, plan: Plan, request_id: str, report: Report | None = None, suspect: bool = False, wait: bool = True
-    ) -> Done:
-        """Do the plan's work and commit what it made, unless it is there already. Not to `wait`: Busy where there is no
+    ) -> Done | None:
+        """Do the plan's work and commit what it made, unless it is there already. Not to `wait`: None where there is no
         place free, so that another replica may be tried.
 
         `report` names the job that the progress is told to. A `suspect` lost its worker before (see crashes.py): it
         gets every slot, so that nothing else can be the reason if this worker dies too.
         """
         if self._turns.full and not wait:
-            raise Busy("every place of this replica is taken")
+            return None
         tenant, key = plan.scope.tenant, plan.cache_key
         async with self._turns.all(tenant) if suspect else self._turns.one(tenant) as place:
             if suspect:

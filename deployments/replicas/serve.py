@@ -17,7 +17,7 @@ from artifacts import Registry, Scope, Store
 from artifacts.store import refuse_unshared
 from configs.settings import Settings
 from deployments.dispatch import ServeDispatch
-from deployments.errors import Busy, to_wire
+from deployments.errors import to_wire
 from deployments.gateway.admission import Admission
 from deployments.gateway.handle import HandleFace
 from deployments.gateway.http import build_http
@@ -73,16 +73,14 @@ class Worker:
 
     async def execute(
         self, plan: Plan, request_id: str, report: Report | None = None, suspect: bool = False, wait: bool = True
-    ) -> Done:
+    ) -> Done | None:
         began = time.monotonic()
         PLAN.set(plan)
         try:
             done = await self._host.execute(plan, request_id, report, suspect, wait)
-            if done.computed:
+            if done and done.computed:
                 self._meters.computed(plan.operation, time.monotonic() - began)
             return done
-        except Busy as error:  # nothing was tried
-            raise to_wire(error, request_id) from None
         except Exception as error:
             self._meters.failed(plan.operation)
             about = {"request_id": request_id, "tenant": plan.scope.tenant, "operation": plan.operation}

@@ -16,7 +16,15 @@ from configs.settings import Settings
 from deployments import crashes, repetition
 from deployments import dispatch as loss
 from deployments.dispatch import LocalDispatch, ServeDispatch, back, call_again, lost
-from deployments.errors import BackendUnavailable, InputCrashedWorker, InvalidRequest, WorkerLost, from_wire, to_wire
+from deployments.errors import (
+    BackendUnavailable,
+    Busy,
+    InputCrashedWorker,
+    InvalidRequest,
+    WorkerLost,
+    from_wire,
+    to_wire,
+)
 from deployments.operation import Context, Report
 from deployments.repetition import MOST_DEATHS
 from deployments.replicas.detecting import PART, PLAN, Detecting, Suspect, began
@@ -138,6 +146,27 @@ async def test_a_jobs_work_looks_for_a_replica_with_a_place_free(
     assert (await working).computed
     await holding
     assert dispatch.sent == sent
+
+
+class Crowded(LocalDispatch):
+    """A replica that has a place free, and whose work finds those that it calls with more than they can queue."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.calls = 0
+
+    async def call(self, deployment: str, method: str, *args: Any) -> Any:
+        self.calls += 1
+        raise Busy("the Faces workers have more to do than they can queue")
+
+
+async def test_a_work_that_met_busy_workers_of_its_own_is_not_done_again(tmp_path: Path) -> None:
+    """Only a replica without a place is passed over: a work may have come far before it was turned away."""
+    settings, registry, crowded = Settings(mattebox_home=tmp_path), Registry(Store("memory://")), Crowded()
+    wanted = plan_letters(Letters(text="abc"), CONTEXT, registry, settings)
+    with pytest.raises(Busy):
+        await repetition.execute(registry, crowded, "Toy", wanted, "r1", Report("job_aaaaaaaa", share=0.0))
+    assert crowded.calls == 1
 
 
 @pytest.mark.parametrize(

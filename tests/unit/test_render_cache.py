@@ -23,7 +23,7 @@ from deployments.engines.video_render.faces import Tracks
 from deployments.engines.video_render.film import Film, Stage
 from deployments.engines.video_render.frames import planes
 from deployments.engines.video_render.segments import runs, spread
-from deployments.errors import Busy, ResidualFaces
+from deployments.errors import ResidualFaces
 from deployments.inputs import StoredInputs
 from deployments.jobs import job
 from deployments.jobs.runs import Joined
@@ -263,10 +263,10 @@ async def test_replicas_make_segments_side_by_side(own: Shop, deaths: int, monke
                 if deaths:
                     deaths -= 1
                     raise lost("Video")
-                return await host.execute(plan, *rest)
-            except Busy:  # one that was lost has all places, and is made alone
-                made.pop(made.index([part.parameters["index"] for part in (*plan.before, plan)]))
-                raise
+                done = await host.execute(plan, *rest)
+                if done is None:  # one that was lost has all places, and is made alone
+                    made.pop(made.index([part.parameters["index"] for part in (*plan.before, plan)]))
+                return done
             finally:
                 now -= 1
 
