@@ -15,10 +15,10 @@ from torch import Tensor
 
 from kernels.blur import gaussian
 from kernels.color import luma
-from kernels.compiled import unlocked
 
 try:
     from kernels import mask_numba as fast
+    from kernels.compiled import unlocked
 except ImportError:  # numba is not installed: the reference does the work
     fast = None  # type: ignore[assignment]
 

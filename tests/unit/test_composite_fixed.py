@@ -17,6 +17,7 @@ from kernels.blend import MODES
 from kernels.blend_fixed import FIXED
 from kernels.composite import Layer, composite, composite_reference
 from kernels.composite_fixed import PLANE
+from kernels.composite_numba import WORTH_A_THREAD
 from kernels.composite_steps import steps_of_stack
 from kernels.fixed import VECTOR
 from tests.unit.test_composite import SIZE, difference, rounded, stack
@@ -165,3 +166,20 @@ def test_nothing_below_a_mode_without_a_row_is_taken_in_fractions(mode: str) -> 
     white = np.full((*SIZE[::-1], 4), 255, np.uint8)
     found = loops([Layer(white, opaque=True), Layer(white, mode=mode), Layer(white), Layer(white)])
     assert [bool(one) for one in found] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("top", ["normal", "vivid_light"])
+def test_bands_that_threads_take_as_they_come_give_the_same_bytes_as_one_thread(top: str) -> None:
+    rng = np.random.default_rng(5)
+    size = (1100, WORTH_A_THREAD // 1100)  # each of three layers is worth a thread
+    pictures = rng.integers(0, 256, (3, *size[::-1], 4), np.uint8)
+    pictures[0, ..., 3] = 255
+    modes = ("normal", "overlay", top)
+    layers = [Layer(one, mode=mode, opaque=i == 0) for i, (one, mode) in enumerate(zip(pictures, modes, strict=True))]
+    alone = composite(layers, *size, threads=1)
+    strip = slice(500, 540)
+    expected = rounded(composite_reference(layers, *size, dtype=torch.float64, rows=(strip.start, strip.stop)))
+    apart = difference(alone[strip], expected)
+    assert np.quantile(apart, 0.9995) <= 1  # vivid light has steps
+    for _ in range(3):
+        assert (composite(layers, *size, threads=2) == alone).all()
