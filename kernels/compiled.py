@@ -21,6 +21,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -50,6 +51,33 @@ def pointer_to(element: Any) -> Any:
         return types.CPointer(element)(types.int64), generate
 
     return pointer
+
+
+def on_stack(element: Any, count: int) -> Any:
+    """An intrinsic that gives the address (int64) of `count` LLVM elements on the stack, aligned to a line of cache;
+    what they hold is anything."""
+
+    @intrinsic
+    def address(typing_context):
+        def generate(context, builder, signature, arguments):
+            memory = cgutils.alloca_once(builder, element, size=count)  # an array it would fill with zeros, one by one
+            memory.align = 64
+            return builder.ptrtoint(memory, ir.IntType(64))
+
+        return types.int64(), generate
+
+    return address
+
+
+@intrinsic
+def claim(typing_context, counter):
+    """The number at an address (int64), which becomes one more: no two threads get the same."""
+
+    def generate(context, builder, signature, arguments):
+        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        return builder.atomic_rmw("add", pointer, ir.Constant(ir.IntType(64), 1), "monotonic")
+
+    return types.int64(types.int64), generate
 
 
 def calling(signature: Any) -> Any:
@@ -135,8 +163,10 @@ __all__ = [
     "addressable",
     "alone",
     "calling",
+    "claim",
     "compiled",
     "digest",
+    "on_stack",
     "pointer_to",
     "unlocked",
     "whole_rows",

@@ -1,9 +1,14 @@
 """The compiled compositor's second arithmetic: 16-bit fractions, where an opaque layer lies under modes of
 `kernels.blend_fixed`. That is most of what is composited, and a vector holds twice as many of them as of float32.
 
-A tile has two planes of `LANES` fractions, the bytes of its pixels pulled apart: red and blue by turns in the first,
-green and alpha in the second. A pixel is two uint16 in memory; the low bytes are the first plane's, the high ones the
-second's, and nothing is sorted. What becomes of the alphas is not looked at, for the tile stays opaque.
+A tile is up to `RUN` pixels of a row. It has two planes of `PLANE` fractions, the bytes of its pixels pulled apart: red
+and blue by turns in the first, green and alpha in the second. A pixel is two uint16 in memory; the low bytes are the
+first plane's, the high ones the second's, and nothing is sorted. What becomes of the alphas is not looked at, for the
+tile stays opaque.
+
+A mode has two loops of whole vectors, one for a layer shown as it is, whose alphas are bytes of its pixels, and one
+that reads the alphas made of opacity and mask. What is left at a layer's end is copied to where pixels of alpha 0
+follow, which no mode lets change anything.
 
 How near it is. A product is rounded down by less than a unit, a 65,535th; a level of 8 bits is 257. What a mode adds to
 the error and how much it makes of that of the layers below stand in its row. As long as the mean and three standard
@@ -12,7 +17,7 @@ they do not is blended in float32.
 """
 
 # numba's decorators are untyped, and pointers have no Python type
-# mypy: disable-error-code="misc, untyped-decorator, no-untyped-call, no-untyped-def"
+# mypy: disable-error-code="misc, untyped-decorator, no-untyped-call, no-untyped-def, call-arg, var-annotated"
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -22,13 +27,14 @@ from typing import Any, Final
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba import types
 
 from kernels import blend_fixed, fixed
 from kernels.blend_fixed import FIXED
-from kernels.compiled import INLINE, addressable, calling, digest
-from kernels.composite_loops import TILE
+from kernels.compiled import INLINE, addressable, calling, digest, on_stack
 from kernels.composite_rows import (
+    AS_IT_IS,
     HEIGHT,
     IN_FRACTIONS,
     MASK,
@@ -44,16 +50,35 @@ from kernels.composite_rows import (
     row_of,
 )
 from kernels.composite_steps import PIXELS, Step
-from kernels.fixed import high_byte, low_byte, plus, product, times
+from kernels.fixed import (
+    VECTOR,
+    all_lanes,
+    alphas_of,
+    fetch,
+    green_and_alpha,
+    load,
+    opaque_pixels,
+    plus,
+    product,
+    red_and_blue,
+    store,
+    times,
+)
 
 HALF_LEVEL: Final = 257 / 2
 """In units: the error that is let through."""
-LANES = 2 * TILE
+RUN: Final = 960
+"""Pixels of a tile: two of them are a row of 1080p, and planes, alphas and pixels stay in the first-level cache."""
+AHEAD: Final = 2 * RUN
+"""How far ahead, in lanes, a layer's pixels are asked for: the next tile's, while this one's are blended. The layers'
+rows are too many and too short streams for the processor to foresee them."""
+PLANE: Final = 3072
+"""From plane to plane: room for a run and a vector beyond it, and not so that a place in one plane shares the last
+twelve bits of its address with a place of the other that was just written."""
 BARE, MASKED = np.float32(65535 * 65536 / 255), np.float32(65535 * 65536 / 255**2)
 """What an opacity is multiplied by, so that times an alpha (times a mask's byte) it has its fraction in 32 bits."""
 ROUNDING = np.uint32(1 << 15)
 TWICE = np.uint32(0x00010001)
-OPAQUE = np.uint32(0xFFFF0000)
 HALF, SHARE = np.uint16(128), np.uint16(65281)
 """(p + 128) * 65281 >> 24 is p/257, rounded, for every p."""
 
@@ -62,16 +87,29 @@ FIXED_LOOP = types.void(FRACTIONS, FRACTIONS, FRACTIONS, types.int64)
 """(pixels, alphas of each lane, planes, count of lanes)"""
 
 call_fixed_loop = calling(FIXED_LOOP)
+_planes_on_stack = on_stack(ir.IntType(16), 2 * PLANE)
+_alphas_on_stack = on_stack(ir.IntType(16), 2 * RUN + VECTOR)
+_pixels_on_stack = on_stack(ir.IntType(16), VECTOR)
 
 formula: Any = None
 """The row's, compiled."""
 
 
-def _loop(pixels, alphas, planes, count):
-    for x in range(count):
-        two, a = pixels[x], alphas[x]
-        planes[x] = formula(planes[x], times(low_byte(two), a), a)
-        planes[LANES + x] = formula(planes[LANES + x], times(high_byte(two), a), a)
+def _shown_as_it_is(pixels, alphas, planes, count):
+    for x in range(0, count, VECTOR):
+        fetch(pixels, x + AHEAD)
+        two = load(pixels, x)
+        a = alphas_of(two)
+        store(planes, x, formula(load(planes, x), times(red_and_blue(two), a), a))
+        store(planes, PLANE + x, formula(load(planes, PLANE + x), times(green_and_alpha(two), a), a))
+
+
+def _with_alphas(pixels, alphas, planes, count):
+    for x in range(0, count, VECTOR):
+        fetch(pixels, x + AHEAD)
+        two, a = load(pixels, x), load(alphas, x)
+        store(planes, x, formula(load(planes, x), times(red_and_blue(two), a), a))
+        store(planes, PLANE + x, formula(load(planes, PLANE + x), times(green_and_alpha(two), a), a))
 
 
 @numba.njit(**INLINE)
@@ -81,6 +119,8 @@ def fill_fixed(pixels, opacity, alphas, count):
     for x in range(count):
         a = np.uint32(product(np.uint32(pixels[x] >> 24), share) + ROUNDING) >> 16
         alphas[x] = product(np.uint32(a), TWICE)
+    for x in range(VECTOR // 2):
+        alphas[count + x] = np.uint32(0)
 
 
 @numba.njit(**INLINE)
@@ -90,37 +130,60 @@ def fill_fixed_masked(pixels, mask, opacity, alphas, count):
         shown = product(np.uint32(pixels[x] >> 24), np.uint32(mask[x]))
         a = np.uint32(product(shown, share) + ROUNDING) >> 16
         alphas[x] = product(np.uint32(a), TWICE)
+    for x in range(VECTOR // 2):
+        alphas[count + x] = np.uint32(0)
 
 
 @numba.njit(**INLINE)
-def begin_fixed(pixels, planes, count):
-    """Takes `count` lanes of an opaque layer."""
-    for x in range(count):
-        two = pixels[x]
-        planes[x] = low_byte(two)
-        planes[LANES + x] = high_byte(two)
+def _last(lanes, spare, count):
+    """`count` lanes, fewer than a vector, where zeros follow them; addresses."""
+    source, target = as_fractions(lanes), as_fractions(spare)
+    for x in range(VECTOR):
+        target[x] = source[x] if x < count else np.uint16(0)
+    return target
 
 
 @numba.njit(**INLINE)
-def make_opaque(green_and_alpha, count):
-    """Sets the alphas of `count` pixels (uint32) of the second plane."""
-    for x in range(count):
-        green_and_alpha[x] = np.uint32(green_and_alpha[x] | OPAQUE)
+def begin_fixed(pixels, planes, spare, count):
+    """Takes `count` lanes of an opaque layer; addresses."""
+    whole = count // VECTOR * VECTOR
+    for x in range(0, count, VECTOR):
+        fetch(as_fractions(pixels), x + AHEAD)
+        two = load(as_fractions(pixels), x) if x < whole else load(_last(pixels + 2 * x, spare, count - x), 0)
+        store(as_fractions(planes), x, red_and_blue(two))
+        store(as_fractions(planes), PLANE + x, green_and_alpha(two))
 
 
 @numba.njit(**INLINE)
-def store_fixed(planes, out, count):
-    """Writes `count` lanes, rounded."""
-    for x in range(count):
-        low, high = times(plus(planes[x], HALF), SHARE), times(plus(planes[LANES + x], HALF), SHARE)
-        out[x] = np.uint16((low >> 8) | (high & 0xFF00))
+def blend_fixed_layer(loop, pixels, alphas, planes, spare, count):
+    """`count` lanes of a layer by its loop; addresses. Alphas after the last are 0."""
+    whole = count // VECTOR * VECTOR
+    if whole > 0:
+        call_fixed_loop(loop, (as_fractions(pixels), as_fractions(alphas), as_fractions(planes), whole))
+    if whole < count:
+        last = _last(pixels + 2 * whole, spare, count - whole)
+        call_fixed_loop(loop, (last, as_fractions(alphas + 2 * whole), as_fractions(planes + 2 * whole), VECTOR))
 
 
 @numba.njit(**INLINE)
-def tile_in_fractions(table, first, steps, numbers, x0, x1, y, memory, out):
-    """A tile whose step `first` is an opaque layer that covers it; `memory` holds the planes, and then the alphas."""
-    made = memory + 4 * LANES
-    begin_fixed(as_fractions(row_of(as_row(table + first * ROW), x0, y)), as_fractions(memory), 2 * (x1 - x0))
+def store_fixed(planes, out, spare, count):
+    """Writes `count` lanes, rounded, as opaque pixels; addresses."""
+    whole = count // VECTOR * VECTOR
+    half, share = all_lanes(HALF), all_lanes(SHARE)
+    for x in range(0, count, VECTOR):
+        low = times(plus(load(as_fractions(planes), x), half), share)
+        high = times(plus(load(as_fractions(planes), PLANE + x), half), share)
+        store(as_fractions(out if x < whole else spare - 2 * x), x, opaque_pixels(low, high))
+    source, target = as_fractions(spare), as_fractions(out + 2 * whole)
+    for x in range(count - whole):
+        target[x] = source[x]
+
+
+@numba.njit(**INLINE)
+def tile_in_fractions(table, first, steps, numbers, x0, x1, y, out):
+    """A tile of at most `RUN` pixels, columns x0 to x1 of row y; its step `first` is an opaque layer that covers it."""
+    planes, made, spare = _planes_on_stack(), _alphas_on_stack(), _pixels_on_stack()
+    begin_fixed(row_of(as_row(table + first * ROW), x0, y), planes, spare, 2 * (x1 - x0))
     for i in range(first + 1, steps):
         row = as_row(table + i * ROW)
         line, left, right = y - row[Y], max(x0, row[X]), min(x1, row[X] + row[WIDTH])
@@ -130,22 +193,26 @@ def tile_in_fractions(table, first, steps, numbers, x0, x1, y, memory, out):
         if row[MASK] != 0:
             mask = as_bytes(row[MASK] + y * row[MASK_STRIDE] + left)
             fill_fixed_masked(as_pixels(pixels), mask, numbers[i], as_pixels(made), count)
-        else:
+        elif row[AS_IT_IS] == 0:
             fill_fixed(as_pixels(pixels), numbers[i], as_pixels(made), count)
-        planes = as_fractions(memory + 4 * (left - x0))
-        call_fixed_loop(row[IN_FRACTIONS], (as_fractions(pixels), as_fractions(made), planes, 2 * count))
-    make_opaque(as_pixels(memory + 2 * LANES), x1 - x0)
-    store_fixed(as_fractions(memory), as_fractions(out), 2 * (x1 - x0))
+        blend_fixed_layer(row[IN_FRACTIONS], pixels, made, planes + 4 * (left - x0), spare, 2 * count)
+    store_fixed(planes, out, spare, 2 * (x1 - x0))
 
 
 _VERSION = digest(fixed.__file__, blend_fixed.__file__, __file__)
 
 
 @cache
-def loop_of(mode: str) -> Any:
-    """The loop that blends by `mode`, compiled or read from numba's cache."""
+def loop_of(mode: str, as_it_is: bool) -> Any:
+    """The loop that blends by `mode` a layer shown as it is, or one with alphas; compiled or read from the cache."""
     part = numba.njit(**INLINE)(FIXED[mode].formula)
-    return addressable(FIXED_LOOP, _loop, f"{mode}_fixed_{_VERSION}", formula=part)
+    loop, name = (_shown_as_it_is, "bare") if as_it_is else (_with_alphas, "alphas")
+    return addressable(FIXED_LOOP, loop, f"{mode}_{name}_{_VERSION}", formula=part)
+
+
+def shown_as_it_is(step: Step) -> bool:
+    """Whether its alphas are those of its pixels."""
+    return step.mask is None and step.opacity == 1
 
 
 def loops_of_steps(steps: Sequence[Step]) -> list[int]:
@@ -158,7 +225,7 @@ def loops_of_steps(steps: Sequence[Step]) -> list[int]:
         if not over_picture or step.mode not in FIXED or mean + 3 * sqrt(variance) > HALF_LEVEL:
             break
         row = FIXED[step.mode]
-        found[i] = int(loop_of(step.mode).address)
+        found[i] = int(loop_of(step.mode, shown_as_it_is(step)).address)
         mean += growth * row.lean
         variance += (growth * row.spread) ** 2
         growth *= 1 + (row.gain - 1) * step.opacity
@@ -168,16 +235,19 @@ def loops_of_steps(steps: Sequence[Step]) -> list[int]:
 def compile_all() -> None:
     """Every loop there is, so that none is compiled when it is first needed."""
     for mode in FIXED:
-        loop_of(mode)
+        loop_of(mode, True)
+        loop_of(mode, False)
 
 
 __all__ = [
     "FRACTIONS",
     "HALF_LEVEL",
-    "LANES",
+    "PLANE",
+    "RUN",
     "compile_all",
     "loop_of",
     "loops_of_steps",
+    "shown_as_it_is",
     "store_fixed",
     "tile_in_fractions",
 ]

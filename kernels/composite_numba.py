@@ -7,7 +7,8 @@ composition compiles anything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ from kernels import composite_rows as rows
 from kernels import composite_walk as walk
 from kernels.blend import DISSOLVE, canonical
 from kernels.composite_colors import color_loop_of
-from kernels.composite_fixed import loops_of_steps
+from kernels.composite_fixed import loops_of_steps, shown_as_it_is
 from kernels.composite_levels import filler_of, lock_of_pixels, op_of, scatterer
 from kernels.composite_loops import loops_of, planes_loop_of
 from kernels.composite_rows import Row
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 _STATES = {"copy": rows.AS_SOURCE, "unlock": rows.KEPT, "take_out": rows.KEPT, "cover": rows.ADDED_TO}
 _STATES |= dict.fromkeys(("mix", "add", "refill", "hard_mix"), rows.MET)
 """Of the steps that do not make their level opaque: the state in which they leave it."""
+
+WORTH_A_THREAD = 1 << 20
+"""Pixels times steps, most of a millisecond. To wake a thread takes 0.1 ms, and milliseconds where cores are busy."""
 
 
 def composite(layers: Sequence[Layer], width: int, height: int, threads: int) -> np.ndarray:
@@ -55,12 +59,15 @@ def _hides(layer: Layer, width: int, height: int) -> bool:
 def composite_steps(steps: Sequence[Step], width: int, height: int, threads: int) -> np.ndarray:
     """Level 0 after all steps: uint8 [height, width, 4], straight RGBA. Masks are of the canvas's size."""
     table = np.array([_row(step, loop) for step, loop in zip(steps, loops_of_steps(steps), strict=True)], np.int64)
+    threads = min(threads, 1 + len(steps) * width * height // WORTH_A_THREAD)
     numbers = np.array([_number(step) for step in steps], np.float32)
     out = pages.empty((height, width, 4))
     sizes = (out.strides[0] // 4, width, height)
+    taken = np.zeros(1, np.int64)
     addresses = (one.ctypes.data for one in (numbers, out))
-    with at_most(threads):
-        walk.bands(walk.compiled_band().address, table.ctypes.data, len(steps), *addresses, *sizes)
+    with at_most(threads) as most:
+        band = walk.compiled_band().address
+        walk.bands(band, table.ctypes.data, len(steps), *addresses, *sizes, taken.ctypes.data, most)
     return out
 
 
@@ -79,7 +86,7 @@ def _number(step: Step) -> float:
 
 def _row(step: Step, in_fractions: int) -> Row:
     x0, y0, x1, y1 = step.box
-    box, more = (x0, y0, x1 - x0, y1 - y0), _blend(step) if step.op == "blend" else _work(step)
+    more: dict[str, int] = {**(_blend(step) if step.op == "blend" else _work(step))}
     if step.layer is not None:
         pixels = step.layer.pixels
         more |= {"pixel": pixels.ctypes.data, "stride": pixels.strides[0] // 4, "seed": step.layer.seed}
@@ -87,11 +94,14 @@ def _row(step: Step, in_fractions: int) -> Row:
         more |= {"mask": step.mask.ctypes.data, "mask_stride": step.mask.strides[0]}
     if step.values is not None:
         more["values"] = step.values.ctypes.data
-    return Row(step.level, step.source, step.alphas, step.ground, step.end, *box, **more, in_fractions=in_fractions)
+    more |= {"in_fractions": in_fractions, "as_it_is": shown_as_it_is(step)}
+    return Row(step.level, step.source, step.alphas, step.ground, step.end, x0, y0, x1 - x0, y1 - y0, **more)
 
 
 def _work(step: Step) -> dict[str, int]:
-    row = {"state": _STATES.get(step.op, rows.MADE_OPAQUE)} | (_alphas(step) if step.op in ("mix", "cover") else {})
+    row = {"state": _STATES.get(step.op, rows.MADE_OPAQUE)}
+    if step.op in ("mix", "cover"):
+        row |= _alphas(step.mode, step.alphas, step.mask is not None)
     if step.source == PIXELS:
         return row | {"loop": lock_of_pixels(step.op == "lock_light")}
     needed = step.op in ("lock", "take_out") or (step.op == "cover" and step.alphas >= 0)
@@ -99,26 +109,32 @@ def _work(step: Step) -> dict[str, int]:
     return row | {"needed": needed, "loop": loop}
 
 
-def _blend(step: Step) -> dict[str, int]:
-    bare = step.source == step.alphas == PIXELS and step.mask is None and step.mode != DISSOLVE
-    made = not bare or step.mode != "normal"
-    solid = step.mask is None and step.opacity == 1
-    if step.alphas == PIXELS:
-        solid = solid and step.layer is not None and step.layer.opaque
-    hides = bare and solid and step.level == 0 and step.mode == "normal"
-    row = _alphas(step) if made else {}
-    row |= {"state": rows.BLENDED, "bare": bare, "solid": solid, "hides": hides}
-    if step.source != PIXELS:
-        return row | {"needed": 1, "loop": planes_loop_of(step.mode)}
-    row["on_opaque"], row["loop"] = loops_of(step.mode, made)
+def _blend(step: Step) -> Mapping[str, int]:
+    shown = step.mask is not None, step.opacity == 1, step.layer is not None and step.layer.opaque
+    return _row_of_blend(step.mode, step.level == 0, step.source == PIXELS, step.alphas, *shown)
+
+
+@cache
+def _row_of_blend(
+    mode: str, picture: bool, of_pixels: bool, alphas: int, masked: bool, full: bool, opaque: bool
+) -> Mapping[str, int]:
+    bare = of_pixels and alphas == PIXELS and not masked and mode != DISSOLVE
+    made = not bare or mode != "normal"
+    solid = not masked and full and (opaque or alphas != PIXELS)
+    row = _alphas(mode, alphas, masked) if made else {}
+    row |= {"state": rows.BLENDED, "bare": bare, "solid": solid}
+    row["hides"] = bare and solid and picture and mode == "normal"
+    if not of_pixels:
+        return row | {"needed": 1, "loop": planes_loop_of(mode)}
+    row["on_opaque"], row["loop"] = loops_of(mode, made)
     return row
 
 
-def _alphas(step: Step) -> dict[str, int]:
-    row = {"made": 1, "scatterer": scatterer() if step.mode == DISSOLVE else 0}
-    if step.alphas == PIXELS:
+def _alphas(mode: str, alphas: int, masked: bool) -> dict[str, int]:
+    row = {"made": 1, "scatterer": scatterer() if mode == DISSOLVE else 0}
+    if alphas == PIXELS:
         return row
-    return row | {"filler": filler_of("nothing" if step.alphas == ONES else "level", step.mask is not None)}
+    return row | {"filler": filler_of("nothing" if alphas == ONES else "level", masked)}
 
 
 def warm() -> None:

@@ -57,11 +57,13 @@ class Row(NamedTuple):
     """Their address, or 0."""
     in_fractions: int = 0
     """The address of its loop in fractions, where it and all steps after it have one, or 0."""
+    as_it_is: int = 0
+    """Whether that loop takes its alphas from its pixels."""
 
 
 LEVEL, SOURCE, ALPHAS, GROUND, END, X, Y, WIDTH, HEIGHT, STATE, LOOP, ON_OPAQUE = range(12)
 NEEDED, BARE, SOLID, HIDES, MADE, FILLER, SCATTERER, PIXEL, STRIDE, SEED, MASK, MASK_STRIDE = range(12, 24)
-VALUES, IN_FRACTIONS = 24, 25
+VALUES, IN_FRACTIONS, AS_IT_IS = 24, 25, 26
 ROW = 8 * len(Row._fields)
 """Bytes."""
 BLENDED, AS_SOURCE, MADE_OPAQUE, KEPT, MET, ADDED_TO = range(6)
@@ -83,6 +85,7 @@ def row_of(row, x, y):
 __all__ = [
     "ADDED_TO",
     "ALPHAS",
+    "AS_IT_IS",
     "AS_SOURCE",
     "BARE",
     "BLENDED",

@@ -1,14 +1,15 @@
 """The compiled walk: every step of a table, tile by tile, on a stack of levels that stay in the first-level cache.
 
-How it goes. The canvas is cut into tiles of `TILE` pixels of one row. A level of a tile keeps its pixels premultiplied,
-0..1, in four float32 planes; steps (`kernels.composite_steps`) blend layers into levels and levels into each other, and
-level 0 is written once. Three states of a level save work: an *empty* one takes its first covering layer as a copy, an
-*opaque* one needs no backdrop alpha, and a *general* one needs everything; the alpha plane is right in the last two.
+How it goes. The canvas is cut into tiles of one row, `TILE` pixels or, in fractions, `RUN`. A level of a tile keeps its
+pixels premultiplied, 0..1, in four float32 planes; steps (`kernels.composite_steps`) blend layers into levels and
+levels into each other, and level 0 is written once. Three states of a level save work: an *empty* one takes its first
+covering layer as a copy, an *opaque* one needs no backdrop alpha, and a *general* one needs everything; the alpha plane
+is right in the last two.
 
 What an opaque normal layer of level 0 hides is never read, and a group that a tile does not touch is passed by. Where
 such a layer lies under nothing but what `kernels.composite_fixed` can do, that arithmetic takes the tile.
 
-Rows are shared out in bands and no pixel depends on another, so bytes do not depend on the number of threads.
+Threads take bands of rows as they come and no pixel depends on another, so bytes do not depend on their number.
 
 The modes' loops and the pass over a band are called by their addresses: `kernels.compiled` says why.
 """
@@ -24,8 +25,6 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import prange, types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from kernels import (
     blend,
@@ -37,8 +36,8 @@ from kernels import (
     composite_tiles,
     fixed,
 )
-from kernels.compiled import INLINE, MATH, addressable, calling, digest
-from kernels.composite_fixed import tile_in_fractions
+from kernels.compiled import INLINE, MATH, addressable, calling, claim, digest, on_stack
+from kernels.composite_fixed import RUN, tile_in_fractions
 from kernels.composite_levels import call_filler, call_scatterer
 from kernels.composite_loops import TILE, TO_UNIT, call_loop, call_planes_loop
 from kernels.composite_rows import (
@@ -98,24 +97,9 @@ BAND = types.void(*[types.int64] * 8)
 """(table, steps, numbers, out, stride of out in pixels, width, first row, end row): addresses and numbers"""
 
 
-def _on_stack(element: Any, count: int) -> Any:
-    """An intrinsic that gives the address (int64) of so many elements on the stack, aligned to a line of cache."""
-
-    @intrinsic
-    def address(typing_context):
-        def generate(context, builder, signature, arguments):
-            memory = cgutils.alloca_once(builder, element, size=count)  # an array it would fill with zeros, one by one
-            memory.align = 64
-            return builder.ptrtoint(memory, ir.IntType(64))
-
-        return types.int64(), generate
-
-    return address
-
-
-_levels_on_stack = _on_stack(ir.FloatType(), (LEVELS + 1) * 4 * TILE)
-_alphas_on_stack = _on_stack(ir.FloatType(), TILE)
-_states_on_stack = _on_stack(ir.IntType(64), LEVELS + 1)
+_levels_on_stack = on_stack(ir.FloatType(), (LEVELS + 1) * 4 * TILE)
+_alphas_on_stack = on_stack(ir.FloatType(), TILE)
+_states_on_stack = on_stack(ir.IntType(64), LEVELS + 1)
 
 call_band = calling(BAND)
 
@@ -133,6 +117,12 @@ def _first_visible(table, steps, x0, x1, y):
         if row[HIDES] and row[Y] <= y < row[Y] + row[HEIGHT] and row[X] <= x0 and x1 <= row[X] + row[WIDTH]:
             return i
     return -1
+
+
+@numba.njit(**INLINE)
+def _in_fractions(table, lowest):
+    """Whether a tile where `lowest` hides all below it is blended in fractions."""
+    return lowest >= 0 and as_row(table + lowest * ROW)[IN_FRACTIONS] != 0
 
 
 @numba.njit(**INLINE)
@@ -213,15 +203,14 @@ def _work(row, number, levels, states, left, offset, y, alphas, count):
 
 
 @numba.njit(**INLINE)
-def _tile(table, steps, numbers, x0, x1, y, levels, states, alphas, line_of_out):
-    """Takes every step for one tile, columns x0 to x1 of row y, and writes it."""
+def _tile(table, steps, numbers, lowest, x0, x1, y, levels, states, alphas, line_of_out):
+    """Takes every step for one tile, columns x0 to x1 of row y, and writes it; `lowest` is what hides all below it."""
     out = as_pixels(line_of_out)
-    lowest = _first_visible(table, steps, x0, x1, y)
     if lowest >= 0 and lowest == steps - 1:  # nothing is blended
         hand_on(as_pixels(row_of(as_row(table + lowest * ROW), x0, y)), out, x1 - x0)
         return
-    if lowest >= 0 and as_row(table + lowest * ROW)[IN_FRACTIONS] != 0:
-        tile_in_fractions(table, lowest, steps, numbers, x0, x1, y, levels, line_of_out)
+    if _in_fractions(table, lowest):
+        tile_in_fractions(table, lowest, steps, numbers, x0, x1, y, line_of_out)
         return
     states[0] = EMPTY
     i = max(lowest, 0)
@@ -255,18 +244,28 @@ def _band(table, steps, numbers, out, stride, width, first, end):
     clear(_planes(levels, ZEROS, 0))
     states[ZEROS] = EMPTY
     for y in range(first, end):
-        for x0 in range(0, width, TILE):
+        x0 = 0
+        while x0 < width:
+            x1 = min(x0 + RUN, width)
+            lowest = _first_visible(table, steps, x0, x1, y)
+            if not _in_fractions(table, lowest):
+                x1 = min(x0 + TILE, width)
+                lowest = _first_visible(table, steps, x0, x1, y)
             line = out + 4 * (y * stride + x0)
-            _tile(table, steps, as_floats(numbers), x0, min(x0 + TILE, width), y, levels, states, alphas, line)
+            _tile(table, steps, as_floats(numbers), lowest, x0, x1, y, levels, states, alphas, line)
+            x0 = x1
 
 
 @numba.njit(parallel=True, cache=True, nogil=True, **MATH)
-def bands(band, table, steps, numbers, out, stride, width, height):
-    """The whole canvas; `band` is the address of `compiled_band`."""
+def bands(band, table, steps, numbers, out, stride, width, height, taken, threads):
+    """The whole canvas; `band` is the address of `compiled_band`, `taken` that of an int64 of 0. Each thread takes the
+    next band: one that wakes late, or has less of its core, takes fewer."""
     step = (height + BANDS - 1) // BANDS
-    for i in prange(BANDS):
-        first, end = i * step, min(height, (i + 1) * step)
-        call_band(band, (table, steps, numbers, out, stride, width, first, end))
+    for _ in prange(threads):
+        i = claim(taken)
+        while i < BANDS:
+            call_band(band, (table, steps, numbers, out, stride, width, i * step, min(height, (i + 1) * step)))
+            i = claim(taken)
 
 
 @cache

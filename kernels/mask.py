@@ -18,6 +18,7 @@ from kernels.color import luma
 
 try:
     from kernels import mask_numba as fast
+    from kernels.compiled import unlocked
 except ImportError:  # numba is not installed: the reference does the work
     fast = None  # type: ignore[assignment]
 
@@ -34,13 +35,12 @@ def polygon_coverage(
     points: float64 [N >= 3, 2], x and y in pixels, pixel centres at +0.5; it may cross itself and leave the canvas.
     feather: sigma in pixels of a Gaussian on the unbounded plane, so that a shape does not fade at the canvas's edge.
     """
-    points = np.asarray(points, np.float64)
-    if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3 or not np.isfinite(points).all():
-        raise ValueError(f"a polygon is at least three finite points [N, 2]; got {points.shape}")
+    points = _checked(points)
     margin = math.ceil(4 * feather) + 1 if feather > 0 else 0
     plane = np.empty((height + 2 * margin, width + 2 * margin), np.float32)
     if fast is not None:
-        fast.fill(points + margin, fill_rule == "evenodd", plane)
+        size = plane.shape[::-1]
+        fast.fill(points + margin, fill_rule == "evenodd", False, *size, plane.ctypes.data, 0)
     else:
         shifted = torch.from_numpy(points + margin)
         plane[:] = polygon_coverage_reference(shifted, plane.shape[1], plane.shape[0], fill_rule=fill_rule).numpy()
@@ -48,6 +48,27 @@ def polygon_coverage(
         return plane
     plane = gaussian(plane, feather)
     return np.ascontiguousarray(plane[margin : margin + height, margin : margin + width])
+
+
+def polygon_levels(
+    points: np.ndarray, width: int, height: int, *, fill_rule: FillRule = "nonzero", inverted: bool = False
+) -> np.ndarray:
+    """`to_bytes` of `polygon_coverage`, or with `inverted` of 1 less it, byte for byte: uint8 [height, width]. No plane
+    of float32 is made."""
+    points = _checked(points)
+    if fast is None:
+        plane = polygon_coverage(points, width, height, fill_rule=fill_rule)
+        return to_bytes(1 - plane if inverted else plane)
+    levels = np.empty((height, width), np.uint8)
+    fast.fill(unlocked(points), fill_rule == "evenodd", inverted, width, height, 0, levels.ctypes.data)
+    return levels
+
+
+def _checked(points: np.ndarray) -> np.ndarray:
+    points = np.ascontiguousarray(points, np.float64)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3 or not np.isfinite(points).all():
+        raise ValueError(f"a polygon is at least three finite points [N, 2]; got {points.shape}")
+    return points
 
 
 def polygon_coverage_reference(
@@ -126,12 +147,16 @@ def color_range(pixels: np.ndarray, color: str, tolerance: float) -> np.ndarray:
 
 def to_bytes(coverage: np.ndarray) -> np.ndarray:
     """Coverage float32 0..1 as uint8, rounded."""
-    return np.rint(np.clip(coverage, 0, 1) * np.float32(255)).astype(np.uint8)
+    if fast is None or coverage.dtype != np.float32 or not coverage.flags.c_contiguous:
+        return np.rint(np.clip(coverage, 0, 1) * np.float32(255)).astype(np.uint8)
+    levels = np.empty(coverage.shape, np.uint8)
+    fast.rounded(unlocked(coverage).reshape(-1), levels.reshape(-1))
+    return levels
 
 
 def warm() -> None:
     """Compiles ahead."""
-    polygon_coverage(np.array([[0, 0], [1, 0], [0, 1]], np.float64), 1, 1)
+    to_bytes(polygon_coverage(np.array([[0, 0], [1, 0], [0, 1]], np.float64), 1, 1))
 
 
 __all__ = [
@@ -142,6 +167,7 @@ __all__ = [
     "luminance",
     "polygon_coverage",
     "polygon_coverage_reference",
+    "polygon_levels",
     "rectangle_points",
     "to_bytes",
     "turned",

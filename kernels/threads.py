@@ -13,12 +13,13 @@ _CONFIG.THREADING_LAYER = "omp"  # `workqueue` aborts when several Python thread
 
 
 @contextmanager
-def at_most(threads: int) -> Iterator[None]:
-    """Within, loops that this Python thread runs use up to `threads`, at least 1, capped by numba's own number."""
+def at_most(threads: int) -> Iterator[int]:
+    """Within, loops that this Python thread runs use up to so many: `threads`, at least 1, capped by numba's number."""
     before = numba.get_num_threads()
-    numba.set_num_threads(max(1, min(threads, int(_CONFIG.NUMBA_NUM_THREADS))))
+    most = max(1, min(threads, int(_CONFIG.NUMBA_NUM_THREADS)))
+    numba.set_num_threads(most)
     try:
-        yield
+        yield most
     finally:
         numba.set_num_threads(before)
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from kernels.mask import ellipse_points, polygon_coverage, to_bytes
+from kernels.mask import ellipse_points, polygon_coverage, polygon_levels, to_bytes
 from tests.bench.measure import Row, interleaved, optional
 
 WIDTH, HEIGHT = 1920, 1080
@@ -65,7 +65,7 @@ def run(home: Path) -> list[Row]:
 def drawings(points: np.ndarray, width: int, height: int) -> dict[str, Drawn]:
     """A polygon filled by the even-odd rule, which all know, as uint8 [height, width], by who draws it."""
     calls: dict[str, Drawn] = {
-        "ours": lambda: to_bytes(polygon_coverage(points, width, height, fill_rule="evenodd")),
+        "ours": lambda: polygon_levels(points, width, height, fill_rule="evenodd"),
         "Pillow, drawn at 4 times the size": lambda: _finely(points, width, height, 4),
         "OpenCV": lambda: _by_opencv(points, width, height),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import resource
 import subprocess
 import sys
@@ -71,6 +72,22 @@ def copies(layers: list[Layer], buffers: int = 3) -> dict[str, Call]:
     return {f"memcpy {i}": copier(source, np.empty_like(source)) for i, source in enumerate(sources)}
 
 
+def arithmetic() -> dict[str, Call]:
+    """Hashes of 64 KiB, which stay in a core's own cache, by one thread, and as many by each of two at once."""
+    pool, small = ThreadPoolExecutor(2), bytes(1 << 16)
+
+    def hashes() -> None:
+        for _ in range(64):
+            hashlib.sha256(small).digest()
+
+    def both() -> None:
+        other = pool.submit(hashes)
+        hashes()
+        other.result()
+
+    return {"one thread": hashes, "two threads": both}
+
+
 def peers(layers: list[Layer]) -> dict[str, Call]:
     """Other compositors on the same stack, pictures already in their own form."""
     calls: dict[str, Call] = {"Pillow": _pillow(layers)}
@@ -128,12 +145,15 @@ def _pillow(layers: list[Layer]) -> Call:
 
 def run(home: Path) -> list[Row]:
     layers = stack(MIXED)
-    took = interleaved({"ours": ours(layers)} | copies(layers) | peers(layers))
+    others = peers(layers)
+    took = interleaved({"ours": ours(layers)} | copies(layers) | arithmetic() | others)
     floor = min(value for name, value in took.items() if name.startswith("memcpy"))
-    others = {name: value for name, value in took.items() if name != "ours" and not name.startswith("memcpy")}
+    shared = took["two threads"] / took["one thread"]
+    against = {name: took[name] for name in others}
     rows = [
-        Row("8 layers 1080p, 7 modes", took["ours"], against={"memcpy": floor} | others),
+        Row("8 layers 1080p, 7 modes", took["ours"], against={"memcpy": floor} | against),
         Row("the same over memcpy", took["ours"] / floor, "×", at_most=2),
+        Row("two threads' arithmetic over one's", shared, "×"),
         *_modes(),
         *_groups(),
         *_steps(),
@@ -141,7 +161,7 @@ def run(home: Path) -> list[Row]:
     ]
     for name, least in (("pyvips", 15), ("Pillow", 30), ("skia-python", 35)):
         if name in others:
-            rows.append(Row(f"ours over {name}", took["ours"] / others[name], "×", at_most=1 / least))
+            rows.append(Row(f"ours over {name}", took["ours"] / took[name], "×", at_most=1 / least))
     return [*rows, _memory()]
 
 

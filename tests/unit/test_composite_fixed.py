@@ -16,40 +16,47 @@ from kernels import composite_fixed as fixed
 from kernels.blend import MODES
 from kernels.blend_fixed import FIXED
 from kernels.composite import Layer, composite, composite_reference
-from kernels.composite_fixed import LANES
+from kernels.composite_fixed import PLANE
+from kernels.composite_numba import WORTH_A_THREAD
 from kernels.composite_steps import steps_of_stack
+from kernels.fixed import VECTOR
 from tests.unit.test_composite import SIZE, difference, rounded, stack
 
 ONE = 65535
-ROUNDS = 400
+ROUNDS, LANES = 400, 256
 
 
 def pointer(fractions: np.ndarray) -> object:
     return fractions.ctypes.data_as(ctypes.POINTER(ctypes.c_uint16))
 
 
-def blended(mode: str, backdrop: np.ndarray, pixels: np.ndarray, alphas: np.ndarray) -> np.ndarray:
-    """One layer over the first plane, the low bytes of uint16 [rounds, LANES]."""
-    out = np.zeros((len(backdrop), 2, LANES), np.uint16)
-    out[:, 0] = backdrop
-    loop = fixed.loop_of(mode).ctypes
-    for two, a, planes in zip(pixels, alphas, out, strict=True):
-        loop(pointer(two), pointer(a), pointer(planes), LANES)
-    return out[:, 0]
+def blended(mode: str, backdrop: np.ndarray, pixels: np.ndarray, alphas: np.ndarray | None) -> np.ndarray:
+    """One layer over the first plane, the low bytes of uint16 [rounds, LANES]; by its own alphas where none are."""
+    out = np.zeros((len(backdrop), 2, PLANE), np.uint16)
+    out[:, 0, :LANES] = backdrop
+    loop = fixed.loop_of(mode, alphas is None).ctypes
+    for i, planes in enumerate(out):
+        loop(pointer(pixels[i]), pointer(pixels[i] if alphas is None else alphas[i]), pointer(planes), LANES)
+    return out[:, 0, :LANES]
 
 
+@pytest.mark.parametrize("own", [False, True])
 @pytest.mark.parametrize("extremes", [False, True])
 @pytest.mark.parametrize("mode", FIXED)
-def test_each_mode_is_as_near_to_float64_as_its_row_says(mode: str, extremes: bool) -> None:
+def test_each_mode_is_as_near_to_float64_as_its_row_says(mode: str, extremes: bool, own: bool) -> None:
     rng = np.random.default_rng(1)
     backdrop, alphas = rng.integers(0, ONE + 1, (2, ROUNDS, LANES), dtype=np.uint16)
     pixels = rng.integers(0, 256, (ROUNDS, LANES), dtype=np.uint16)
     for values, last in ((backdrop, ONE), (alphas, ONE), (pixels, 255)) if extremes else ():
         values[rng.random(values.shape) < 0.1] = 0
         values[rng.random(values.shape) < 0.1] = last
-    b, s = (torch.from_numpy(values / last) for values, last in ((backdrop, ONE), (pixels, 255)))
+    colors = pixels.copy()
+    if own:  # a pixel's alpha is the high byte of its second lane
+        pixels[:, 1::2] |= alphas[:, 1::2] & 0xFF00
+        alphas = np.repeat(pixels[:, 1::2] >> 8, 2, 1) * np.uint16(257)
+    b, s = (torch.from_numpy(values / last) for values, last in ((backdrop, ONE), (colors, 255)))
     expected = b + torch.from_numpy(alphas / ONE) * (MODES[mode].reference(b, s).clamp(0, 1) - b)
-    apart = blended(mode, backdrop, pixels, alphas) - expected.numpy() * ONE
+    apart = blended(mode, backdrop, pixels, None if own else alphas) - expected.numpy() * ONE
     row = FIXED[mode]
     assert abs(apart.mean()) <= row.lean
     assert apart.std() <= row.spread
@@ -65,16 +72,40 @@ def test_a_mode_hands_an_error_on_by_no_more_than_its_gain(mode: str) -> None:
         assert slopes.abs().max() <= FIXED[mode].gain + 1e-9
 
 
-def test_every_fraction_is_rounded_to_the_nearest_byte() -> None:
-    def store(planes, out, count):  # type: ignore[no-untyped-def]
-        fixed.store_fixed(planes, out, count)
+@pytest.mark.parametrize("lanes", [LANES, LANES - 2])
+def test_every_fraction_is_rounded_to_the_nearest_byte(lanes: int) -> None:
+    def store(planes, out, spare, count):  # type: ignore[no-untyped-def]
+        fixed.store_fixed(planes, out, spare, count)
 
-    stored = numba.cfunc(types.void(fixed.FRACTIONS, fixed.FRACTIONS, types.int64))(store).ctypes
-    every = np.arange(ONE + 1, dtype=np.uint16).reshape(-1, LANES)
+    stored = numba.cfunc(types.void(*[types.int64] * 4))(store).ctypes
+    every, spare = np.arange(ONE + 1, dtype=np.uint16).reshape(-1, LANES), np.empty(VECTOR, np.uint16)
     for fractions in every:
-        planes, out = np.stack([fractions, fractions]), np.empty(LANES, np.uint16)
-        stored(pointer(planes), pointer(out), LANES)
-        assert (out.view(np.uint8).reshape(-1, 2) == np.round(fractions / 257)[:, None]).all()
+        planes, out = np.zeros((2, PLANE), np.uint16), np.zeros(LANES, np.uint16)
+        planes[:, :LANES] = fractions
+        stored(planes.ctypes.data, out.ctypes.data, spare.ctypes.data, lanes)
+        pixels, nearest = out.view(np.uint8).reshape(-1, 4), np.round(fractions / 257)
+        assert (pixels[: lanes // 2, 0] == nearest[:lanes:2]).all()
+        assert (pixels[: lanes // 2, 1] == nearest[:lanes:2]).all()
+        assert (pixels[: lanes // 2, 2] == nearest[1:lanes:2]).all()
+        assert (pixels[: lanes // 2, 3] == 255).all()
+        assert not pixels[lanes // 2 :].any()
+
+
+@pytest.mark.parametrize("mode", FIXED)
+def test_layers_of_any_width_and_place_are_blended_to_their_edges_and_not_beyond(mode: str) -> None:
+    rng = np.random.default_rng(4)
+    base = np.full((3, 2000, 4), 255, np.uint8)
+    base[..., :3] = rng.integers(0, 256, (3, 2000, 3))
+    for x, width in ((0, 1), (5, 17), (955, 9), (959, 2), (-3, 975), (1900, 300), (0, 2000), (40, 33)):
+        pixels = rng.integers(0, 256, (3, width, 4), np.uint8)
+        mask = rng.integers(0, 256, (3, 2000), np.uint8) if width % 2 else None
+        layers = [Layer(base, opaque=True), Layer(pixels, x=x, mode=mode, mask=mask, opacity=0.7 if x == 40 else 1)]
+        assert all(loops(layers))
+        expected = rounded(composite_reference(layers, 2000, 3, dtype=torch.float64))
+        got = composite(layers, 2000, 3, threads=2)
+        assert difference(got, expected).max() <= 1
+        assert (got[:, : max(x, 0)] == base[:, : max(x, 0)]).all()
+        assert (got[:, max(x + width, 0) :] == base[:, max(x + width, 0) :]).all()
 
 
 @pytest.mark.parametrize("mode", FIXED)
@@ -135,3 +166,20 @@ def test_nothing_below_a_mode_without_a_row_is_taken_in_fractions(mode: str) -> 
     white = np.full((*SIZE[::-1], 4), 255, np.uint8)
     found = loops([Layer(white, opaque=True), Layer(white, mode=mode), Layer(white), Layer(white)])
     assert [bool(one) for one in found] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("top", ["normal", "vivid_light"])
+def test_bands_that_threads_take_as_they_come_give_the_same_bytes_as_one_thread(top: str) -> None:
+    rng = np.random.default_rng(5)
+    size = (1100, WORTH_A_THREAD // 1100)  # each of three layers is worth a thread
+    pictures = rng.integers(0, 256, (3, *size[::-1], 4), np.uint8)
+    pictures[0, ..., 3] = 255
+    modes = ("normal", "overlay", top)
+    layers = [Layer(one, mode=mode, opaque=i == 0) for i, (one, mode) in enumerate(zip(pictures, modes, strict=True))]
+    alone = composite(layers, *size, threads=1)
+    strip = slice(500, 540)
+    expected = rounded(composite_reference(layers, *size, dtype=torch.float64, rows=(strip.start, strip.stop)))
+    apart = difference(alone[strip], expected)
+    assert np.quantile(apart, 0.9995) <= 1  # vivid light has steps
+    for _ in range(3):
+        assert (composite(layers, *size, threads=2) == alone).all()

@@ -19,6 +19,7 @@ from kernels.mask import (
     luminance,
     polygon_coverage,
     polygon_coverage_reference,
+    polygon_levels,
     rectangle_points,
     to_bytes,
     unit_circle,
@@ -66,6 +67,28 @@ def test_an_ellipse_covers_what_it_should(masks: Path) -> None:
     (cx, cy), (rx, ry) = truth["shape"]["center"], truth["shape"]["radii"]
     got = polygon_coverage(ellipse_points(cx - rx, cy - ry, 2 * rx, 2 * ry), *truth["size"])
     check(got, exact(masks / truth["mask"]), truth["tolerance"])
+
+
+@pytest.mark.parametrize("rule", ["nonzero", "evenodd"])
+@pytest.mark.parametrize("size", [(1, 1), (31, 3), (32, 40), (33, 40), (64, 9), (97, 50)])
+@pytest.mark.parametrize("count", [3, 9, 60, 1000])
+def test_levels_are_the_rounded_coverage_and_what_it_leaves(
+    count: int, size: tuple[int, int], rule: module.FillRule
+) -> None:
+    points = np.random.default_rng(count).uniform(-20, 120, (count, 2))
+    plane = polygon_coverage(points, *size, fill_rule=rule)
+    for inverted, values in ((False, plane), (True, 1 - plane)):
+        got = polygon_levels(points, *size, fill_rule=rule, inverted=inverted)
+        np.testing.assert_array_equal(got, np.rint(values * np.float32(255)).astype(np.uint8))
+        np.testing.assert_array_equal(got, to_bytes(values))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_coverage_is_held_to_its_range_and_rounded_half_to_even(dtype: type) -> None:
+    plane = np.array([[-1, 0, 0.5 / 255, 1.5 / 255], [0.5, 127.49 / 255, 1, 7]], dtype)
+    expected = [[0, 0, round(float(plane[0, 2] * dtype(255))), 2], [128, 127, 255, 255]]
+    np.testing.assert_array_equal(to_bytes(plane), expected)
+    np.testing.assert_array_equal(to_bytes(plane[:, ::2]), np.array(expected)[:, ::2])
 
 
 @pytest.mark.parametrize("rule", ["nonzero", "evenodd"])

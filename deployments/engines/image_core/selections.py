@@ -52,6 +52,11 @@ OPERATIONS: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 def coverage(selection: JSON, width: int, height: int, picture: Picture, path: str) -> np.ndarray:
     """A normalised selection as uint8 [height, width], 255 = selected. Raises InvalidRequest for a picture of another
     size. What lies beyond a picture's edge is its edge; a shape goes on beyond the canvas."""
+    kind, worked = selection["type"], any(selection.get(name) for name in ("feather_radius", "grow", "refine"))
+    if kind in OUTLINES and not worked:
+        rule = selection.get("fill_rule", "nonzero")
+        points = OUTLINES[kind](selection)
+        return mask.polygon_levels(points, width, height, fill_rule=rule, inverted=selection["inverted"])
     return mask.to_bytes(_Planes(width, height, picture).of(selection, 0, path))
 
 
