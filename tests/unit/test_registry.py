@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from artifacts import Ahead, Draft, Record, Registry, Scope, Store, files, keys, store
 from artifacts.canonical import cache_key, canonical, is_id, make_id
+from artifacts.commits import WINNER_WAIT_S
 from artifacts.errors import InvalidMeta, InvalidScope, MissingScope, NotFound, PrefixViolation, VersionConflict
-from artifacts.registry import WINNER_WAIT_S
 
 ACME = Scope("t_acme", "dev")
 OTHER = Scope("t_other", "dev")
@@ -169,7 +169,7 @@ def test_of_many_writers_one_wins_and_all_get_its_record(registry: Registry) -> 
 
 
 def test_bytes_of_a_writer_that_died_get_their_record(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("artifacts.registry.WINNER_WAIT_S", 0.1)
+    monkeypatch.setattr("artifacts.commits.WINNER_WAIT_S", 0.1)
     record = registry.commit(ACME, cache_key=key(), main=mask(b"first"))
     registry.store.delete(keys.record(ACME, record.id))
     again = registry.commit(ACME, cache_key=key(), main=mask(b"second, other bytes"))
@@ -189,15 +189,15 @@ def test_a_winner_is_waited_for_within_a_bound_and_without_a_storm_of_looks(
         return get(name)
 
     monkeypatch.setattr(registry.store, "get", look)
-    monkeypatch.setattr("artifacts.registry.time.monotonic", lambda: clock[0])
-    monkeypatch.setattr("artifacts.registry.time.sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    monkeypatch.setattr("artifacts.commits.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("artifacts.commits.time.sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
     assert registry.commit(ACME, cache_key=key(), main=mask()).sha256 == record.sha256
     assert clock[0] == pytest.approx(WINNER_WAIT_S)
     assert looks[0] <= 20
 
 
 def test_a_winner_slower_than_the_wait_leaves_one_record(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("artifacts.registry.WINNER_WAIT_S", 0.1)
+    monkeypatch.setattr("artifacts.commits.WINNER_WAIT_S", 0.1)
     second: list[Record] = []
     publish = registry._publish
 
@@ -334,7 +334,7 @@ def test_all_of_a_file_is_read(tmp_path: Path, size: int) -> None:
 def test_large_files_go_to_a_key_that_follows_from_their_content(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("artifacts.registry.CREATE_ONLY_LIMIT", 3)
+    monkeypatch.setattr("artifacts.commits.CREATE_ONLY_LIMIT", 3)
     path = tmp_path / "large"
     path.write_bytes(b"large")
     record = registry.commit(ACME, cache_key=key(), main=Draft("", "mask", "image/png", path, META))
