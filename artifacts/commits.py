@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -60,18 +60,28 @@ class Commits:
         links = [(source, id) for id in drafts for source in sources_of(made_from[id], parent_asset_id)]
         laid = {id: known for part in ahead for id, known in part.laid.items()}
         linked = {link for part in ahead for link in part.links}
+        links = [link for link in links if link not in linked]
+        small = self._lay(scope, parent_asset_id, {id: draft for id, draft in drafts.items() if id not in laid}, laid)
 
-        def record(id: str) -> Record:
-            beside = None if id == main_id else main_id
-            return record_of(scope, id, drafts[id], laid[id], parent=parent_asset_id, inputs=made_from[id], main=beside)
+        def records() -> list[Record]:
+            beside = {id: None if id == main_id else main_id for id in drafts}
+            return [
+                record_of(scope, id, draft, laid[id], parent=parent_asset_id, inputs=made_from[id], main=beside[id])
+                for id, draft in drafts.items()
+            ]
 
-        rest = {id: draft for id, draft in drafts.items() if id not in laid}
-        ready = [record(id) for id in drafts if id not in rest]  # with the other bytes, for the same flushes
-        laid |= self._lay(scope, parent_asset_id, rest, [link for link in links if link not in linked], ready)
-        others = [record(id) for id in rest if id != main_id]
-        if others:
-            self._publish(others)
-        return self._publish([record(main_id)])[0]
+        ready = records()
+        contents = ((key, _bytes(drafts[id].data)) for id, key in small.items())
+        count = len(small) + len(links) + len(ready)
+        batches = [chain(_linking(scope, links), contents), _recording(scope, ready)]
+        with self.store.in_order(count, *batches) as (put, put_records):
+            made = put()[len(links) :]
+            if all(made):
+                return self._publish(ready, put_records)[-1]
+        for (id, key), new in zip(small.items(), made, strict=True):
+            if not new:
+                laid[id] = self._laid_before(scope, id, key)
+        return self._publish(records())[-1]
 
     def lay_ahead(
         self,
@@ -84,7 +94,8 @@ class Commits:
         parent_asset_id: str | None = None,
     ) -> Ahead:
         """A small side's bytes and links and the links of the main artifact of that `kind`, durable while the rest is
-        still being made, for `commit`. Without a record they are nothing, and gc takes the bytes."""
+        still being made, for `commit`: worth it where a put waits for a network. Without a record they are nothing,
+        and gc takes the bytes."""
         main_id, generation = standing(self.store, scope, kind, cache_key)
         id = artifact_id(side.kind, cache_key, generation, side.name)
         sources = sources_of(inputs, parent_asset_id)
@@ -101,18 +112,10 @@ class Commits:
         return Ahead({id: Laid(keys.uri(key), _sha256(side.data), len(side.data))}, frozenset(links))
 
     def _lay(
-        self,
-        scope: Scope,
-        parent: str | None,
-        drafts: Mapping[str, Draft],
-        links: Sequence[tuple[str, str]],
-        ready: Sequence[Record],
-    ) -> dict[str, Laid]:
-        """The bytes of all drafts, by id, with the links between ids: durable together, before any record of theirs is
-        put, so that a record without its bytes cannot exist. Records that are `ready`, whose bytes and links are
-        durable already, are put with them."""
-        self._refuse_deleted(scope, ready)
-        laid: dict[str, Laid] = {}
+        self, scope: Scope, parent: str | None, drafts: Mapping[str, Draft], laid: dict[str, Laid]
+    ) -> dict[str, str]:
+        """Where the bytes of all drafts lie or are to be put, into `laid` by id. Large ones are put; the keys of the
+        others, by id."""
         small: dict[str, str] = {}
         for id, draft in drafts.items():
             key = _content(scope, parent, draft, id)
@@ -126,17 +129,7 @@ class Commits:
                 key = key.removesuffix(ext) + f"{sha256}.{ext}"
                 self.store.create_from(key, draft.data)
             laid[id] = Laid(keys.uri(key), sha256, size)
-        made = self.store.create_all(
-            chain(
-                _linking(scope, links),
-                ((key, _bytes(drafts[id].data)) for id, key in small.items()),
-                _recording(scope, ready),
-            )
-        )
-        for (id, key), new in zip(small.items(), made[len(links) : len(links) + len(small)], strict=True):
-            if not new:
-                laid[id] = self._laid_before(scope, id, key)
-        return laid
+        return small
 
     def _laid_before(self, scope: Scope, id: str, key: str) -> Laid:
         """What lies at a key that another writer of it was faster to put."""
@@ -144,6 +137,7 @@ class Commits:
         if winner:
             return Laid(winner.uri, winner.sha256, winner.size_bytes)
         stored = self.store.get(key)  # the first writer died before its record: its bytes stand
+        self.store.flush(key)
         return Laid(keys.uri(key), hashlib.sha256(stored).hexdigest(), len(stored))
 
     def publish(self, record: Record) -> Record:
@@ -154,15 +148,16 @@ class Commits:
         self.store.create_all((keys.link(scope, source, record.id), b"") for source in sources)
         return self._publish([record])[0]
 
-    def _publish(self, records: Sequence[Record]) -> list[Record]:
-        """Records of one scope, whose bytes and links are there; of several writers the first wins.
+    def _publish(self, records: Sequence[Record], put: Callable[[], list[bool]] | None = None) -> list[Record]:
+        """Records of one scope, whose bytes and links are there, by `put` where they were written before; of several
+        writers the first wins. They lie in one folder, in which no later name outlives an earlier one.
 
         The links come before the look for tombstones, as a deletion puts its tombstone before it lists the links: of
         the two that meet, one sees the other. NotFound when an input or the parent was deleted.
         """
         scope = Scope(records[0].tenant, records[0].env)
         self._refuse_deleted(scope, records)
-        made = self.store.create_all(_recording(scope, records))
+        made = put() if put else self.store.create_all(_recording(scope, records))
         return [
             record if new else Record.from_bytes(self.store.get(keys.record(scope, record.id)))
             for record, new in zip(records, made, strict=True)
