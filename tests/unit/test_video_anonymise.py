@@ -236,7 +236,12 @@ def test_each_clip_of_a_sequence_is_looked_at_by_its_own_stretch(registry: Regis
     kept = {"type": "face_blur", "params": {"source_summary_id": found.id}}
     clips = [
         {"asset_id": VIDEO, "out_ms": 1400, "filters": [kept]},
-        {"asset_id": VIDEO, "in_ms": 2100, "out_ms": 2900, "filters": [{"type": "grain"}, kept, {"type": "glow"}]},
+        {
+            "asset_id": VIDEO,
+            "in_ms": 2100,
+            "out_ms": 2900,
+            "filters": [{"type": "grain", "enabled": False}, kept, {"type": "glow", "enabled": False}],
+        },
         {"asset_id": VIDEO, "in_ms": 3500},
         {"asset_id": SECOND},
     ]
