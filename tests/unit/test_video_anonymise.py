@@ -209,7 +209,7 @@ def test_tracks_are_chosen_by_number(registry: Registry) -> None:
         acted(registry, asset_id=VIDEO, tracks={"include": [0, 2]})
     assert refused.value.details["field"] == "tracks.include[1]"
     for wrong in ({}, {"include": [0], "exclude": [1]}):
-        with pytest.raises(ValueError, match="either include or exclude"):
+        with pytest.raises(ValueError, match="exactly one of include and exclude"):
             planned(registry, asset_id=VIDEO, tracks=wrong)
 
 
