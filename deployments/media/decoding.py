@@ -21,6 +21,9 @@ Bytes = npt.NDArray[np.uint8]
 Item = TypeVar("Item")
 BATCH = 16
 """Frames that travel to the detector together."""
+ONE_THREAD_PX = 1 << 19
+"""Pictures of no more pixels are decoded by one thread: at 640x360 it takes three quarters of two threads' processor
+time and no longer, since a frame is over before another thread has taken the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +117,7 @@ class Decoder:
                 if not container.streams.video:
                     raise UndecodableMedia("the file has no video stream")
                 stream = container.streams.video[0]
-                stream.codec_context.thread_count = self._threads
-                stream.thread_type = "AUTO"
+                spread(stream, self._threads)
                 self.time_base = stream.time_base or self.time_base
                 self.rate = self.time_base.denominator
                 self.expected = stream.frames
@@ -164,6 +166,13 @@ class Decoder:
         self.end = self.ticks[-1] + lasts * self.time_base.numerator * 1000
 
 
+def spread(stream: Any, threads: int) -> None:
+    """Has a video stream decoded by at most so many threads. Frames are the same by any number."""
+    context = stream.codec_context
+    context.thread_count = 1 if 0 < context.width * context.height <= ONE_THREAD_PX else threads
+    stream.thread_type = "AUTO"
+
+
 def _frames(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
     """Every frame that can be decoded: a damaged packet costs its own frames alone."""
     for packet in container.demux(stream):
@@ -184,4 +193,4 @@ def towards(wanted: Collection[int], packets: Iterable[Any], context: Any) -> It
             continue
 
 
-__all__ = ["BATCH", "Batch", "Decoder", "View", "batches", "small_size", "towards", "turns_of"]
+__all__ = ["BATCH", "Batch", "Decoder", "View", "batches", "small_size", "spread", "towards", "turns_of"]

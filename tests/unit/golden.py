@@ -40,10 +40,10 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "typography_render": ("pillow", "numpy", "numba", "fontpkg-noto-sans"),
     "vector_scenes": (),
     "vector_render": ("resvg-py", "pillow", "numpy"),
-    "video_regions": ("av", "opencv-python-headless", "pillow"),
-    "video_visual_meta": ("av", "numpy", "opencv-python-headless"),
+    "video_regions": ("av", "onnxruntime", "opencv-python-headless", "pillow"),
+    "video_visual_meta": ("av", "numpy", "onnxruntime", "opencv-python-headless"),
     "video_masks": ("numpy", "numba", "opencv-python-headless", "pillow"),
-    "video_render": ("av", "numpy", "opencv-python-headless"),
+    "video_render": ("av", "numpy", "onnxruntime", "opencv-python-headless"),
 }
 STAR = {"type": "polygon", "points": [[32, 2], [50, 60], [4, 22], [60, 22], [14, 60]], "fill_rule": "evenodd"}
 BRUSH = {"type": "brush", "strokes": [{"points": [[5, 5], [40, 50], [60, 8]], "width": 9, "hardness": 0.5}]}

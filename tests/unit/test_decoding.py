@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from deployments.media.decoding import towards
+from deployments.media.decoding import spread, towards
 
 CLIP = Path(__file__).parents[1] / "fixtures" / "video_clips" / "face_clip.mp4"
 
@@ -43,3 +43,22 @@ def test_packets_without_a_time_are_all_decoded() -> None:
         for packet in packets:
             packet.pts = None
         assert len(list(towards((), packets, stream.codec_context))) == stream.frames
+
+
+@pytest.mark.parametrize(("size", "threads"), [((1024, 512), 1), ((1026, 512), 3), ((512, 1024), 1)])
+def test_small_pictures_are_decoded_by_one_thread(size: tuple[int, int], threads: int, tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    shape = (size[1], size[0], 3)
+    shown = [np.full(shape, 8 * n, np.uint8) for n in range(6)]
+    with av.open(str(path), "w") as out:
+        made = out.add_stream("libx264", rate=25, options={"preset": "ultrafast", "threads": "1"})
+        made.width, made.height = size
+        for picture in shown:
+            out.mux(made.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        out.mux(made.encode(None))
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        spread(stream, 3)
+        assert stream.codec_context.thread_count == threads
+        found = [float(planes(frame)[: size[1]].mean()) for frame in container.decode(stream)]
+    assert found == pytest.approx([16 + 8 * n * 219 / 255 for n in range(6)], abs=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from configs.models import Models
 from configs.settings import Settings
-from deployments.engines.video_regions import blazeface, onnx
+from deployments.engines.video_regions import blazeface, onnx, yunet
 from deployments.engines.video_regions.centerface import decode
 from deployments.engines.video_regions.detectors import (
     DETECTORS,
@@ -23,8 +24,12 @@ from deployments.engines.video_regions.detectors import (
     to_confidence,
     to_raw,
 )
+from deployments.engines.video_regions.runtime import Planes, net
 from deployments.errors import UnknownBackend
 from kernels.faces import iou, pair
+
+SIZES = (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10))
+"""What YuNet says of a cell, in numbers."""
 
 
 def as_xywh(boxes: Any) -> np.ndarray:
@@ -120,11 +125,22 @@ def test_the_table_names_models_that_exist() -> None:
         row_of("haar")
 
 
-def test_the_torch_detector_agrees_with_opencv(weights: Callable[[str], Path], shared_data: Path) -> None:
-    ours = make_detector("torch_face_detector", weights, Settings(device="cpu"))
-    theirs = make_detector("opencv_face_detector", weights, Settings())
+@pytest.fixture
+def by_opencv(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """make_detector as it is where ONNX Runtime is not installed."""
+
+    def make(*given: Any) -> Any:
+        with monkeypatch.context() as without:
+            without.setitem(sys.modules, "onnxruntime", None)
+            return make_detector(*given)
+
+    return make
+
+
+def agreement(ours: Any, theirs: Any, photos: Path) -> tuple[int, int]:
+    """(boxes of either of a raw score of 0.7 by YuNet's scale, how many of them the other one has at IoU 0.9)."""
     agreed = boxes = 0
-    for path in sorted((shared_data / "media" / "faces").glob("*.jpg")):
+    for path in sorted(photos.glob("*.jpg")):
         picture = cv2.imread(str(path))
         size = (picture.shape[1] // 2, picture.shape[0] // 2)
         frames = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)[None]
@@ -133,8 +149,85 @@ def test_the_torch_detector_agrees_with_opencv(weights: Callable[[str], Path], s
             sure = one[one[:, 4] >= to_confidence(np.array([0.7]), 0.6)[0], :4]
             boxes += len(sure)
             agreed += int((iou(sure, other[:, :4]).max(axis=1, initial=0) >= 0.9).sum())
+    return boxes, agreed
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("torch_face_detector", "opencv_face_detector"),
+        ("opencv_face_detector", "opencv_face_detector"),
+        ("centerface", "centerface"),
+    ],
+)
+def test_it_agrees_with_opencv(
+    name: str, other: str, weights: Callable[[str], Path], shared_data: Path, by_opencv: Callable[..., Any]
+) -> None:
+    pytest.importorskip("onnxruntime")
+    ours = make_detector(name, weights, Settings(device="cpu"))
+    boxes, agreed = agreement(ours, by_opencv(other, weights, Settings()), shared_data / "media" / "faces")
     assert boxes > 100
     assert agreed >= 0.98 * boxes
+
+
+@pytest.mark.parametrize(("name", "least"), [("opencv_face_detector", 87), ("centerface", 85)])
+def test_opencv_stands_in_for_the_runtime(
+    name: str, least: int, weights: Callable[[str], Path], shared_data: Path, by_opencv: Callable[..., Any]
+) -> None:
+    found, _, false = score(by_opencv(name, weights, Settings()), shared_data)
+    assert found >= least
+    assert false <= 1
+
+
+@pytest.mark.parametrize("name", ["opencv_face_detector", "centerface"])
+def test_the_number_of_threads_changes_no_face(name: str, weights: Callable[[str], Path], shared_data: Path) -> None:
+    picture = cv2.imread(str(shared_data / "media" / "faces" / "two_people.jpg"))
+    frames = np.stack([cv2.resize(picture, (320, 200)), picture[:200, :320], picture[50:250, 50:370]])
+    alone, beside = (make_detector(name, weights, Settings(threads=count))(frames) for count in (1, 3))
+    assert sum(map(len, alone)) > 0
+    for one, other in zip(alone, beside, strict=True):
+        assert (one == other).all()
+
+
+def test_a_file_is_opened_for_any_size(weights: Callable[[str], Path]) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    for model in ("yunet", "centerface"):
+        session = runtime.InferenceSession(onnx.opened(weights(model)), providers=["CPUExecutionProvider"])
+        assert [one.shape for one in session.get_inputs()] == [[1, 3, "h", "w"]]
+        assert not session.get_overridable_initializers()
+
+
+def test_a_net_answers_for_pictures_of_one_size_after_another(weights: Callable[[str], Path]) -> None:
+    pytest.importorskip("onnxruntime")
+    run = net(weights("yunet"), ["cls_8", "kps_32"])
+    assert run is not None
+    for height, width in ((64, 96), (320, 32), (64, 96)):
+        cls, points = run(np.zeros((1, 3, height, width), np.float32))
+        assert cls.shape == (1, height * width // 64, 1)
+        assert points.shape == (1, height * width // 1024, 10)
+
+
+def test_planes_hold_nothing_of_the_picture_before() -> None:
+    planes = Planes()
+    for height, width in ((20, 30), (10, 31), (32, 32), (10, 31)):
+        frame = np.random.default_rng(height).integers(1, 256, (height, width, 3), np.uint8)
+        made = planes.of(frame, (32, 32), (2, 1, 0))
+        expected = np.zeros((1, 3, 32, 32), np.float32)
+        expected[0, :, :height, :width] = frame[:, :, ::-1].transpose(2, 0, 1)
+        assert (made == expected).all()
+
+
+def test_yunet_decodes_as_published() -> None:
+    """https://github.com/opencv/opencv/blob/4.x/modules/objdetect/src/face_detect.cpp, postProcess."""
+    cells = {8: 32, 16: 8, 32: 2}  # 64 x 32 pixels
+    outputs = {f"{part}_{s}": np.zeros((1, n, size), np.float32) for s, n in cells.items() for part, size in SIZES}
+    outputs["cls_16"][0, 6], outputs["obj_16"][0, 6] = 1.5, 0.64  # column 2, row 1; clipped to 1: 0.8
+    outputs["bbox_16"][0, 6] = [0.25, -0.5, np.log(2), np.log(3)]
+    outputs["kps_16"][0, 6] = np.arange(10) / 10
+    (face,) = yunet.decode([outputs[name] for name in yunet.OUTPUTS], 64, 0.5)
+    assert face[:5] == pytest.approx([36 - 16, 8 - 24, 32, 48, 0.8])
+    assert face[5:] == pytest.approx([(cell + n / 10) * 16 for n, cell in enumerate([2, 1] * 5)])
+    assert yunet.decode([outputs[name] for name in yunet.OUTPUTS], 64, 0.81).shape == (0, 15)
 
 
 def test_a_batch_gives_what_its_frames_give_alone(weights: Callable[[str], Path], shared_data: Path) -> None:
@@ -158,5 +251,6 @@ def test_blazeface_decodes_as_published() -> None:
 def test_a_file_that_is_no_onnx_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.onnx"
     path.write_bytes(b"\x3a\xff\x01\x0a")
-    with pytest.raises(ValueError, match="no ONNX file"):
-        onnx.read(path)
+    for reading in (onnx.read, onnx.opened):
+        with pytest.raises(ValueError, match="no ONNX file"):
+            reading(path)

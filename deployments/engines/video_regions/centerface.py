@@ -1,4 +1,5 @@
-"""CenterFace by cv2.dnn (Xu et al., "CenterFace: joint face detection and alignment using face as point", 2019).
+"""CenterFace (Xu et al., "CenterFace: joint face detection and alignment using face as point", 2019) by ONNX Runtime,
+or by cv2.dnn.
 
 The net looks at RGB whose sides are multiples of 32 and answers on a grid of a quarter of its size: a heat map of face
 centres, the logarithm of height and width, the offset of the centre inside its cell, and five landmarks.
@@ -13,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from deployments.engines.video_regions.runtime import Net, Planes, net
 from kernels.faces import suppress
 
 OUTPUTS = ["537", "538", "539", "540"]
@@ -20,28 +22,38 @@ OUTPUTS = ["537", "538", "539", "540"]
 STRIDE = 4
 MULTIPLE = 32
 NMS_OVERLAP = 0.3
+RGB = (2, 1, 0)
 
 
 def load(weights: Path | None, threads: int, least: float) -> Callable[[np.ndarray], list[np.ndarray]]:
     """The detector on uint8 [N, H, W, 3] BGR of any size, giving raw scores of at least `least`."""
+    assert weights is not None
     cv2.setNumThreads(threads)
-    # The classic engine keeps buffers of the first input size and gives other scores after a change of size.
-    net = cv2.dnn.readNetFromONNX(str(weights), engine=cv2.dnn.ENGINE_NEW)
+    run, planes = net(weights, OUTPUTS) or _by_opencv(weights), Planes()
     lock = threading.Lock()
-
-    def detect(frames: np.ndarray) -> list[np.ndarray]:
-        return [one(frame) for frame in frames]
 
     def one(frame: np.ndarray) -> np.ndarray:
         height, width = frame.shape[:2]
-        to = tuple(-(-side // MULTIPLE) * MULTIPLE for side in (width, height))
-        picture = cv2.dnn.blobFromImage(frame, 1.0, to, swapRB=True)
+        to = (-(-width // MULTIPLE) * MULTIPLE, -(-height // MULTIPLE) * MULTIPLE)
+        picture = planes.of(cv2.resize(frame, to), to, RGB)
+        return decode(*run(picture), least=least, scale=(width / to[0], height / to[1]))
+
+    def detect(frames: np.ndarray) -> list[np.ndarray]:
         with lock:
-            net.setInput(picture)
-            outputs = [np.array(output) for output in net.forward(OUTPUTS)]
-        return decode(*outputs, least=least, scale=(width / to[0], height / to[1]))
+            return [one(frame) for frame in frames]
 
     return detect
+
+
+def _by_opencv(weights: Path) -> Net:
+    # The classic engine keeps buffers of the first input size and gives other scores after a change of size.
+    dnn = cv2.dnn.readNetFromONNX(str(weights), engine=cv2.dnn.ENGINE_NEW)
+
+    def run(picture: np.ndarray) -> list[np.ndarray]:
+        dnn.setInput(picture)
+        return [np.array(output) for output in dnn.forward(OUTPUTS)]
+
+    return run
 
 
 def decode(

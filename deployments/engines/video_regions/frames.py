@@ -56,6 +56,7 @@ class Reader(Decoder):
         """mode: which frames are given out. `every_frame`; `auto`, every AUTO_MS, or QUIET_MS where nothing moves, and
         at the ends of each shot; `sampled`, those that the samples at `interval_ms` name."""
         super().__init__(path, threads=threads, stop=stop)
+        cv2.setNumThreads(1)  # a second thread only spins beside planes this small: twice the processor time
         self.cuts: list[int] = []
         self.motion: list[Step] = []
         """The camera's step into each frame, in pixels of the source."""

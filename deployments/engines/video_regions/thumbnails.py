@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from deployments.engines.video_regions.summary import Timeline
 from deployments.errors import UndecodableMedia
-from deployments.media.decoding import towards, turns_of
+from deployments.media.decoding import spread, towards, turns_of
 from deployments.operation import Side, Stopped
 from kernels.tracks import Track
 
@@ -95,8 +95,7 @@ def _at(path: Path, wanted: Sequence[int], threads: int) -> Iterator[av.VideoFra
         return
     with av.open(str(path)) as container:
         stream: Any = container.streams.video[0]
-        stream.codec_context.thread_count = threads
-        stream.thread_type = "AUTO"
+        spread(stream, threads)
         far = round(SEEK_S / stream.time_base)
         frames: Iterator[av.VideoFrame] = iter(())
         last: int | None = None

@@ -19,7 +19,7 @@ from deployments.errors import InvalidRequest, MissingDependency, UnknownPreset,
 from deployments.operation import JSON, Context, Input, Operation, Plan, Warning
 from deployments.timeline import sequences
 
-BACKEND_VERSION = "8"
+BACKEND_VERSION = "9"
 INLINE = "sequence_aaaaaaaa"
 """The id that a sequence without a document goes by; it never leaves the plan."""
 DEPENDS_ON = ("summary", "captions")

@@ -17,6 +17,7 @@ from av.video.frame import VideoFrame
 from deployments.engines.video_render import frames
 from deployments.engines.video_render.clock import Clock, sought
 from deployments.errors import UndecodableMedia
+from deployments.media.decoding import spread
 from deployments.media.probe import open_media
 from deployments.operation import Inputs, Source
 
@@ -40,8 +41,7 @@ class Reader:
             self._open.close()
             raise UndecodableMedia("the file has no video stream")
         self._stream: Any = self._container.streams.video[0]
-        self._stream.thread_type = "AUTO"
-        self._stream.codec_context.thread_count = threads
+        spread(self._stream, threads)
         self.matrix = frames.matrix(self._stream.codec_context)
         self.clock = Clock.of(self._container, self._stream)
         self.start = Fraction(self._container.start_time or 0, av.time_base)

@@ -20,7 +20,7 @@ from av.video.frame import VideoFrame
 
 from deployments.engines.video_render import frames
 from deployments.errors import BackendUnavailable
-from deployments.media.decoding import towards
+from deployments.media import decoding
 from deployments.operation import JSON, Plan
 
 OPTIONS = {"a53cc": "0"}
@@ -136,11 +136,11 @@ def frames_of(path: Path, numbers: Sequence[int], threads: int) -> Iterator[tupl
         return
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        stream.thread_type, stream.codec_context.thread_count = "AUTO", threads
+        decoding.spread(stream, threads)
         shown = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
         container.seek(shown[0], stream=stream)
         wanted = {shown[number]: number for number in numbers}
-        for frame in towards(wanted, container.demux(stream), stream.codec_context):
+        for frame in decoding.towards(wanted, container.demux(stream), stream.codec_context):
             if frame.pts in wanted:
                 yield wanted[frame.pts], frame
             if frame.pts is None or frame.pts >= max(wanted):
