@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 
+Item = tuple[str, bytes]
+"""A key and what is put there."""
 TOGETHER = 32
 """Files that are open at a time: they are flushed together, and a commit may have thousands."""
 _WRITE = 2
@@ -28,28 +32,39 @@ def can(folder: str) -> bool:
     return os.access(_HELD, os.F_OK)
 
 
-def create_all(folder: str, items: Iterable[tuple[str, bytes]]) -> list[bool]:
+def create_all(folder: str, items: Iterable[Item]) -> list[bool]:
     """Put each under the folder (with its final slash) unless its key exists, in this order; whether this call made
     it. The bytes are flushed before they have their names; the folders that hold the names are not. Raises OSError."""
     rest, made = iter(items), []
     while some := list(islice(rest, TOGETHER)):
-        made += _create([(f"{folder}{key}", data) for key, data in some])
+        with written(folder, [some]) as (named,):
+            made += named()
     return made
 
 
-def _create(items: Sequence[tuple[str, bytes]]) -> list[bool]:
-    held: list[int | None] = []
+@contextmanager
+def written(folder: str, batches: Sequence[Iterable[Item]]) -> Iterator[list[Callable[[], list[bool]]]]:
+    """The bytes of all batches, flushed, as files without names; for each batch what gives them theirs, as `create_all`
+    does. What has none in the end is gone."""
+    paths: list[list[tuple[str, int | None]]] = []
+    handles: list[int] = []
     try:
-        for path, data in items:
-            held.append(_written(path, data) if data else None)
-        for handle in held:
-            if handle is not None:  # all of them are on their way to the disk, in one transaction of its journal
-                os.fsync(handle)
-        return [_named(handle, path) for handle, (path, _) in zip(held, items, strict=True)]
+        for batch in batches:
+            paths.append([])
+            for key, data in batch:
+                path = f"{folder}{key}"
+                paths[-1].append((path, _written(path, data) if data else None))
+                handles += [handle for _, handle in paths[-1][-1:] if handle is not None]
+        for handle in handles:  # all of them are on their way to the disk, in one transaction of its journal
+            os.fsync(handle)
+        yield [partial(_all_named, batch) for batch in paths]
     finally:
-        for handle in held:
-            if handle is not None:
-                os.close(handle)
+        for handle in handles:
+            os.close(handle)
+
+
+def _all_named(files: Sequence[tuple[str, int | None]]) -> list[bool]:
+    return [_named(handle, path) for path, handle in files]
 
 
 def _written(path: str, data: bytes) -> int:
@@ -105,4 +120,4 @@ def _unnamed(folder: str) -> int:
 
 _libc = ctypes.CDLL(None)
 
-__all__ = ["begin_writing", "can", "create_all"]
+__all__ = ["TOGETHER", "Item", "begin_writing", "can", "create_all", "written"]

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlparse
@@ -34,6 +35,7 @@ from obstore.store import AzureStore, GCSStore, LocalStore, MemoryStore, ObjectS
 
 from artifacts import files
 from artifacts.errors import NotFound, UnsuitableStore, VersionConflict
+from artifacts.files import Item
 
 SWAP_ATTEMPTS = 64
 LOCKS = 64
@@ -189,32 +191,51 @@ class Store:
         """Put unless the key exists; whether this call made it."""
         return self.create_all([(key, data)])[0]
 
-    def create_all(self, items: Iterable[tuple[str, bytes]]) -> list[bool]:
+    def create_all(self, items: Iterable[Item]) -> list[bool]:
         """Put each unless its key exists, in this order; whether this call made it. All that were made are durable when
         it returns, for fewer flushes than one after the other."""
+        given: list[str] = []
+
+        def given_on() -> Iterator[Item]:
+            for key, data in items:
+                given.append(key)
+                yield key, data
+
         if self._by_hand:
-            named: list[str] = []
-
-            def given_on() -> Iterator[tuple[str, bytes]]:
-                for key, data in items:
-                    named.append(key)
-                    yield key, data
-
             made = files.create_all(self._folder, given_on())
-            self._sync(*((key, False) for key, new in zip(named, made, strict=True) if new))
-            return made
-        given, made = [], []
-        for key, data in items:
-            new = True
-            try:
-                obstore.put(self._objects, key, data, mode="create")
-            except AlreadyExistsError:
-                new = False
-            made.append(new)
-            if new:
-                given.append((key, bool(data)))
-        self._sync(*given)
+        else:
+            made = [self._put(key, data) for key, data in given_on()]
+        self._sync(*((key, False) for key, new in zip(given, made, strict=True) if new))
         return made
+
+    @contextmanager
+    def in_order(self, count: int, *batches: Iterable[Item]) -> Iterator[list[Callable[[], list[bool]]]]:
+        """For each batch what puts it as `create_all` does, to be called in order. What is not called puts nothing.
+
+        Up to files.TOGETHER items (`count` says how many there are at most) are written and flushed before the first
+        has a name, where the store can: then a batch more costs the flush of its folders alone.
+        """
+        if not self._by_hand or count > files.TOGETHER:
+            yield [partial(self.create_all, batch) for batch in batches]
+            return
+        given = [list(batch) for batch in batches]
+        with files.written(self._folder, given) as named:
+
+            def put(number: int) -> list[bool]:
+                made = named[number]()
+                self._sync(*((key, False) for (key, _), new in zip(given[number], made, strict=True) if new))
+                return made
+
+            yield [partial(put, number) for number in range(len(given))]
+
+    def _put(self, key: str, data: bytes) -> bool:
+        try:
+            obstore.put(self._objects, key, data, mode="create")
+        except AlreadyExistsError:
+            return False
+        if data and self.root is not None:
+            _fsync(self.root / key)  # before the next one has its name
+        return True
 
     def flush(self, key: str) -> None:
         """Return when what lies at a key, which another writer put, is durable."""

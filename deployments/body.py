@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import ClientDisconnect
 
-from deployments.errors import InvalidRequest, PayloadTooLarge, ScopeMismatch
+from deployments.errors import InvalidRequest, PayloadTooLarge, ScopeMismatch, WrongField, as_app_error
 from deployments.operation import JSON, Context
 
 if TYPE_CHECKING:
     from deployments.route import Call
 
+Shape = TypeVar("Shape", bound=BaseModel)
 MAX_DEPTH = 32
 """Deepest nesting of a body."""
 MAX_VALUES = 500_000
@@ -43,9 +44,26 @@ class Body(BaseModel):
     user_id: str | None = None
 
 
+def exactly_one(model: BaseModel, *names: str) -> None:
+    """WrongField unless one of these fields is given: the last one that is, else the first that could be."""
+    given = [name for name in names if getattr(model, name) is not None]
+    if len(given) != 1:
+        blamed = given[-1] if given else names[0]
+        raise WrongField(f"give exactly one of {', '.join(names[:-1])} and {names[-1]}", blamed)
+
+
 async def read_json(call: Call) -> JSON:
     """The body as an object: capped in bytes and depth, its scope equal to the headers'."""
     return as_json(call, await read_bytes(call))
+
+
+async def read_as(call: Call, shape: type[Shape]) -> Shape:
+    """The body in a shape of ours; InvalidRequest naming the field by the path that the body has."""
+    body = await read_json(call)
+    try:
+        return shape.model_validate(body)
+    except ValidationError as error:
+        raise as_app_error(error, body) from None
 
 
 async def read_bytes(call: Call) -> bytes:
@@ -171,8 +189,10 @@ __all__ = [
     "Body",
     "as_json",
     "check_body",
+    "exactly_one",
     "parse",
     "parse_value",
+    "read_as",
     "read_bytes",
     "read_json",
 ]

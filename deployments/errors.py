@@ -305,8 +305,17 @@ a request may hold is checked before."""
 PLAINER: Mapping[str, str] = {
     "extra_forbidden": "there is no such field here; /docs has those that there are",
     "missing": "it must be given",
+    "model_type": "it must be an object",
 }
 """What a validation's error says instead of pydantic's own words, by its type."""
+
+
+class WrongField(ValueError):
+    """What a model's own check says of a field below the model; `at` leads there from the model: ("points", 1, "x")."""
+
+    def __init__(self, message: str, *at: int | str) -> None:
+        super().__init__(message)
+        self.at = at
 
 
 def as_app_error(error: BaseException, body: Any = None) -> AppError:
@@ -314,8 +323,8 @@ def as_app_error(error: BaseException, body: Any = None) -> AppError:
     if isinstance(error, AppError):
         return error
     if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        path = json_path(first["loc"], body)
+        first = error.errors(include_url=False, include_input=False)[0]
+        path = json_path(located(first), body)
         reason = PLAINER.get(first["type"]) or first["msg"].removeprefix("Value error, ")
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         return InvalidRequest(f"{path or 'body'}: {reason}{more}", field=path or None)
@@ -327,6 +336,12 @@ def as_app_error(error: BaseException, body: Any = None) -> AppError:
     return Internal("something went wrong on our side; the request id finds it in the logs")
 
 
+def located(detail: Mapping[str, Any]) -> tuple[int | str, ...]:
+    """Where one of a validation's errors lies, a WrongField at the field that it names."""
+    cause = detail.get("ctx", {}).get("error")
+    return (*detail["loc"], *cause.at) if isinstance(cause, WrongField) else detail["loc"]
+
+
 def json_path(loc: tuple[int | str, ...], body: Any) -> str:
     """pydantic's location as a JSON path, without the names of union members, which the body does not have."""
     path = ""
@@ -335,7 +350,7 @@ def json_path(loc: tuple[int | str, ...], body: Any) -> str:
         if isinstance(part, int):
             path += f"[{part}]"
             body = body[part] if isinstance(body, list) and part < len(body) else None
-        elif (isinstance(body, dict) and part in body) or body is None or last:
+        elif body is None or (isinstance(body, dict) and (part in body or last)):
             path += f".{part}"
             body = body.get(part) if isinstance(body, dict) else None
     return path.removeprefix(".")

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from artifacts import Asset
 from artifacts.store import Upload
 from deployments.answer import MediaKind
-from deployments.body import SCOPE_HEADERS, Body, check_body, parse, read_json
+from deployments.body import SCOPE_HEADERS, Body, check_body, parse, read_as
 from deployments.errors import InvalidRequest, PayloadTooLarge, RemoteFetchOff, UnsupportedMedia
 from deployments.media.multipart import read_multipart
 from deployments.media.sniff import sniff
@@ -61,7 +61,7 @@ class FetchRequest(UploadFields):
 async def upload(call: Call) -> Reply:
     """`POST /media-v2/assets`: multipart, or the older JSON form."""
     if call.request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
-        FetchRequest.model_validate(await read_json(call))
+        await read_as(call, FetchRequest)
         raise RemoteFetchOff(
             "media is not fetched from addresses here: send the bytes as multipart/form-data, part `file`"
         )

@@ -14,7 +14,7 @@ from artifacts.errors import InvalidMeta
 from artifacts.kinds import check_meta, kind_of
 from artifacts.registration import own_key, register, stored_sha256
 from artifacts.store import Upload
-from deployments.body import Body, check_body, parse, parse_value, read_json
+from deployments.body import Body, check_body, parse, parse_value, read_as
 from deployments.errors import InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from deployments.media.multipart import read_multipart
 from deployments.media.receive import single
@@ -114,7 +114,7 @@ async def register_artifact(call: Call) -> Reply:
     """Multipart `file`, `kind`, `meta` (JSON), `media_type?`; or JSON `{kind, key, meta, media_type?}`."""
     if call.request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data":
         return await _multipart(call)
-    body = RegisterKey.model_validate(await read_json(call))
+    body = await read_as(call, RegisterKey)
     return Reply(await Registration(call.runner, call.context, call.params["id"], body).lying(body.key), 201)
 
 

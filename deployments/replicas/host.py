@@ -21,7 +21,7 @@ from configs.settings import Settings
 from deployments import crashes
 from deployments.errors import ResidualFaces
 from deployments.inputs import StoredInputs
-from deployments.operation import JSON, Operation, Output, Plan, Report, Tools, Warning
+from deployments.operation import JSON, Operation, Output, Plan, Report, Side, Tools, Warning
 from deployments.replicas.kept import Kept, commit, lay_ahead
 from deployments.replicas.pacing import Detect, Pace
 from deployments.replicas.progress import Progress
@@ -134,10 +134,8 @@ class Host:
         async def do() -> Record:
             if report:
                 await self._thread(progress.begin)
-            laying: list[Future[Ahead]] = []
             pace = Pace(place, stop, progress, self._detect)
-            output = await self._work(operation, plan, scratch, pace, laying)
-            return await self._thread(self._commit, plan, output, scratch, laying)
+            return await self._work(operation, plan, scratch, pace)
 
         work = asyncio.ensure_future(do())
         try:
@@ -170,10 +168,16 @@ class Host:
         finally:
             await self._thread(shutil.rmtree, scratch, True)
 
-    async def _work(
-        self, operation: Operation, plan: Plan, scratch: Path, pace: Pace, laying: list[Future[Ahead]]
-    ) -> Output:
+    async def _work(self, operation: Operation, plan: Plan, scratch: Path, pace: Pace) -> Record:
+        """The work, committed: a plain one in its own thread, since another way to a thread and back takes a small
+        render's time."""
         work = load(operation.work)
+        laying: list[Future[Ahead]] = []
+
+        def begin_laying(side: Side) -> None:
+            if not self._registry.store.is_local:  # where it would wait for nothing, and take the encoder's cores
+                laying.append(self._threads.submit(lay_ahead, self._registry, plan, side))
+
         tools = Tools(
             scratch=scratch,
             stop=pace.stop,
@@ -186,12 +190,18 @@ class Host:
             weights=self._weights,
             settings=self._settings,
             parts=Kept(self._registry, scratch),
-            ahead=lambda side: laying.append(self._threads.submit(lay_ahead, self._registry, plan, side)),
+            ahead=begin_laying,
         )
         inputs = StoredInputs(self._registry, plan, scratch)
         if inspect.iscoroutinefunction(work):
-            return await work(plan, inputs, tools)
-        return await self._heavy(work, plan, inputs, tools)
+            output = await work(plan, inputs, tools)
+            return await self._thread(self._commit, plan, output, scratch, laying)
+
+        def do() -> Record:
+            return self._commit(plan, work(plan, inputs, tools), scratch, laying)
+
+        record: Record = await self._heavy(do)
+        return record
 
     def _commit_report(self, plan: Plan, report: Draft, pictures: Sequence[Draft]) -> Record:
         return self._registry.commit(

@@ -166,15 +166,13 @@ def add_transition(request: Transition) -> Change:
     """Between two clips of one video track, one after the other."""
 
     def change(body: JSON) -> None:
-        tracks: list[JSON] = []
-        for field in ("from_clip_id", "to_clip_id"):
+        ends = {field: getattr(request, field) for field in ("from_clip_id", "to_clip_id")}
+        for field, id in ends.items():
             try:
-                tracks.append(clip_of(body, getattr(request, field))[0])
+                clip_of(body, id)
             except NotFound as error:
                 raise NotFound(error.message, field) from None
-        if tracks[0]["id"] != tracks[1]["id"] or request.from_clip_id == request.to_clip_id:
-            raise InvalidRequest("a transition leads from one clip to another of the same track", field="to_clip_id")
-        sequences.check_passage(tracks[0]["kind"], "from_clip_id")
+        sequences.check_ends(body, ends)
         body["transitions"].append({"id": sequences.next_id(body, "transition"), **request.model_dump()})
 
     return change
@@ -194,7 +192,7 @@ def target(body: JSON, kind: str, id: str) -> JSON:
 def put_filters(registry: Registry, scope: Scope, kind: str, id: str, filters: list[Filter]) -> Change:
     def change(body: JSON) -> None:
         holder = target(body, kind, id)
-        sources.check_masks(registry, scope, filters)
+        sources.check_filters(registry, scope, filters)
         holder["filters"] = [item.model_dump(exclude_none=True) for item in filters]
 
     return change

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from artifacts.documents import Document
-from deployments.body import SCOPE_HEADERS, read_json
+from deployments.body import SCOPE_HEADERS, read_as, read_json
 from deployments.errors import InvalidRequest, PreconditionFailed, PreconditionRequired
 from deployments.route import Call, Reply
 from deployments.timeline import edits, projects, sequences
@@ -36,14 +36,14 @@ async def get_sequence(call: Call) -> Reply:
 
 async def create_sequence(call: Call) -> Reply:
     """`POST /video/sequences`; with an Idempotency-Key a second POST answers the first one's sequence."""
-    request = SequenceRequest.model_validate(await read_json(call))
+    request = await read_as(call, SequenceRequest)
     id = sequences.new_id(call.context.scope, _key(call))
     return _sequence(sequences.create(call.registry, call.context.scope, id, request), 201)
 
 
 async def create_project(call: Call) -> Reply:
     """`POST /video/projects`; with an Idempotency-Key a second POST answers the first one's project."""
-    request = ProjectRequest.model_validate(await read_json(call))
+    request = await read_as(call, ProjectRequest)
     document = projects.create(call.registry, call.context.scope, request, _key(call))
     return Reply(projects.shown(document), 201, headers={"ETag": _etag(document)})
 
@@ -56,14 +56,14 @@ async def get_project(call: Call) -> Reply:
 
 async def add_track(call: Call) -> Reply:
     """`POST /video/sequences/{id}/tracks`"""
-    request = TrackRequest.model_validate(await read_json(call))
+    request = await read_as(call, TrackRequest)
     track = Track(kind=request.kind, clips=request.clips)
     return _edited(call, call.params["id"], sequences.track_added(call.registry, call.context.scope, track))
 
 
 async def add_clip(call: Call) -> Reply:
     """`POST /video/tracks/{id}/clips`"""
-    clip = ClipRequest.model_validate(await read_json(call))
+    clip = await read_as(call, ClipRequest)
     change = edits.add_clip(call.registry, call.context.scope, call.params["id"], clip)
     return _edited(call, sequences.sequence_of(call.params["id"]), change)
 
@@ -88,27 +88,27 @@ async def delete_clip(call: Call) -> Reply:
 
 async def trim_clip(call: Call) -> Reply:
     """`POST /video/clips/{id}/trim`"""
-    request = TrimRequest.model_validate(await read_json(call))
+    request = await read_as(call, TrimRequest)
     change = edits.trim(call.registry, call.context.scope, call.params["id"], request)
     return _edited(call, sequences.sequence_of(call.params["id"]), change)
 
 
 async def split_clip(call: Call) -> Reply:
     """`POST /video/clips/{id}/split`"""
-    request = SplitRequest.model_validate(await read_json(call))
+    request = await read_as(call, SplitRequest)
     return _edited(call, sequences.sequence_of(call.params["id"]), edits.split(call.params["id"], request))
 
 
 async def move_clip(call: Call) -> Reply:
     """`POST /video/clips/{id}/move`"""
-    request = MoveRequest.model_validate(await read_json(call))
+    request = await read_as(call, MoveRequest)
     change = edits.move(call.registry, call.context.scope, call.params["id"], request)
     return _edited(call, sequences.sequence_of(call.params["id"]), change)
 
 
 async def add_transition(call: Call) -> Reply:
     """`POST /video/sequences/{id}/transitions`"""
-    request = TransitionRequest.model_validate(await read_json(call))
+    request = await read_as(call, TransitionRequest)
     named = Transition.model_validate({key: getattr(request, key) for key in Transition.model_fields})
     return _edited(call, call.params["id"], edits.add_transition(named))
 
@@ -124,14 +124,14 @@ async def get_filters(call: Call) -> Reply:
 async def put_filters(call: Call) -> Reply:
     """`PUT /video/filter-stacks/{target_type}/{target_id}`"""
     kind, id = call.params["target_type"], call.params["target_id"]
-    request = FiltersRequest.model_validate(await read_json(call))
+    request = await read_as(call, FiltersRequest)
     change = edits.put_filters(call.registry, call.context.scope, kind, id, request.filters)
     return _edited(call, _holder(kind, id), change)
 
 
 async def put_automation(call: Call) -> Reply:
     """`POST /video/automation`: the keyframes of one property of a clip, a track or a sequence."""
-    request = AutomationRequest.model_validate(await read_json(call))
+    request = await read_as(call, AutomationRequest)
     kind = request.target_id.partition("_")[0]
     return _edited(call, _holder(kind, request.target_id), edits.put_automation(request))
 

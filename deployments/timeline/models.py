@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from deployments.body import Body
+from deployments.body import Body, exactly_one
+from deployments.errors import WrongField
 from deployments.ids import ArtifactId, AssetId, ProjectId
 from kernels.blend import ALIASES, MODES
 from kernels.transitions import KINDS
@@ -83,10 +84,9 @@ class Clip(Part):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.asset_id is None) == (self.artifact_id is None):
-            raise ValueError("a clip has either an asset_id or an artifact_id")
+        exactly_one(self, "asset_id", "artifact_id")
         if self.out_ms is not None and self.out_ms <= self.in_ms:
-            raise ValueError(f"out_ms {self.out_ms} does not lie after in_ms {self.in_ms}")
+            raise WrongField(f"out_ms {self.out_ms} does not lie after in_ms {self.in_ms}", "out_ms")
         return self
 
 

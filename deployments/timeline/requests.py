@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import Field, create_model, field_validator, model_validator
 
 from deployments.body import Body
+from deployments.errors import WrongField
 from deployments.ids import ClipId, TargetId, TrackId
 from deployments.timeline.models import MOST_CLIPS, Clip, Filter, Milliseconds, Name, Part, TrackKind, Transition
 from kernels.curves import EASINGS
@@ -61,7 +62,7 @@ class TrimRequest(Body):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if self.in_ms is None and self.out_ms is None:
-            raise ValueError("give in_ms, out_ms or both")
+            raise WrongField("give in_ms, out_ms or both", "in_ms")
         return self
 
 
@@ -81,7 +82,7 @@ class MoveRequest(Body):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if self.track_id is None and self.start_ms_on_timeline is None:
-            raise ValueError("give track_id, start_ms_on_timeline or both")
+            raise WrongField("give track_id, start_ms_on_timeline or both", "track_id")
         return self
 
 
@@ -132,20 +133,23 @@ class AutomationRequest(Body):
         if known is None:
             return self  # what there is not is a 404, which comes later
         if self.property not in known:
-            raise ValueError(
-                f"the property {self.property!r} of a {kind} is not automated; there are {', '.join(known)}"
+            raise WrongField(
+                f"the property {self.property!r} of a {kind} is not automated; there are {', '.join(known)}", "property"
             )
         least, most = VALUES[self.property]
-        for row in self.keyframes:
+        times: set[int] = set()
+        for number, row in enumerate(self.keyframes):
+            at = ("keyframes", number, "value")
             pair = isinstance(row.value, tuple)
             if pair != (self.property == "position"):
-                raise ValueError("a position is a pair [x, y], and every other value a number")
+                raise WrongField("a position is a pair [x, y], and every other value a number", *at)
             if not all(
                 least <= value <= most for value in (row.value if isinstance(row.value, tuple) else [row.value])
             ):
-                raise ValueError(f"{self.property} is {least:g} to {most:g}; got {row.value}")
-        if len({row.ms for row in self.keyframes}) != len(self.keyframes):
-            raise ValueError("two keyframes stand at the same time")
+                raise WrongField(f"{self.property} is {least:g} to {most:g}; got {row.value}", *at)
+            if row.ms in times:
+                raise WrongField("two keyframes stand at the same time", "keyframes", number, "ms")
+            times.add(row.ms)
         return self
 
 

@@ -27,7 +27,7 @@ _OVERLAY = {"kind": "overlay", "clips": [{"artifact_id": "image_aaaaaaaa", "posi
 _DISSOLVE = {
     "kind": "crossfade", "from_clip_id": "clip_aaaaaaaa", "to_clip_id": "clip_bbbbbbbb", "duration_ms": 500
 }  # fmt: skip
-_BLUR = {"type": "blur", "params": {"radius": 4}, "mask_artifact_id": "mask_aaaaaaaa"}
+_BLUR = {"type": "face_blur", "params": {"source_summary_id": "summary_aaaaaaaa"}, "mask_artifact_id": "mask_aaaaaaaa"}
 _FADE = {
     "target_id": "clip_aaaaaaaa",
     "property": "opacity",

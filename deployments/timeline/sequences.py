@@ -10,13 +10,14 @@ it is a still picture on an overlay track, which stays to the end. `made` counts
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from artifacts import Registry, Scope
 from artifacts.canonical import make_id
 from artifacts.documents import Document
 from artifacts.errors import NotFound
-from deployments.errors import InvalidRequest
+from configs.profiles import profiles
+from deployments.errors import InvalidRequest, UnknownPreset
 from deployments.operation import JSON
 from deployments.timeline import projects, sources
 from deployments.timeline.models import Clip, SequenceBody, SequenceRequest, Track
@@ -69,6 +70,11 @@ def shown(document: Document) -> JSON:
 
 def create(registry: Registry, scope: Scope, id: str, request: SequenceRequest) -> Document:
     """Make the document; one that is there already stays as it is."""
+    if request.render_profile not in profiles():
+        raise UnknownPreset(
+            f"there is no render profile {request.render_profile!r}; there are {', '.join(profiles())}",
+            field="render_profile",
+        )
     if request.project_id is not None and registry.documents.get(scope, projects.TYPE, request.project_id) is None:
         raise NotFound(field="project_id")
     body = build(registry, scope, id, request)
@@ -112,16 +118,23 @@ def build(registry: Registry, scope: Scope, id: str, request: SequenceRequest | 
                     f"{getattr(transition, field)!r} is no clip of this request; give the clip an `id` and name that",
                     field=f"{where}transitions[{number}].{field}",
                 )
-        kinds = {clip["id"]: track["kind"] for track, clip in clips_of(body)}
-        check_passage(kinds[names[transition.from_clip_id]], f"{where}transitions[{number}].from_clip_id")
         ends = {"from_clip_id": names[transition.from_clip_id], "to_clip_id": names[transition.to_clip_id]}
+        check_ends(body, ends, f"{where}transitions[{number}].")
         body["transitions"].append({"id": next_id(body, "transition"), **transition.model_dump(), **ends})
     body["duration_ms"] = duration(body["tracks"])
     return body
 
 
-def check_passage(track_kind: str, field: str) -> None:
-    """InvalidRequest for a transition on a track whose clips lie over others, or are only heard."""
+def check_ends(body: JSON, ends: Mapping[str, str], where: str = "") -> None:
+    """InvalidRequest for a transition that does not lead from one clip to another of the same track, or on a track
+    whose clips lie over others, or are only heard. `ends` are clips of the body."""
+    tracks = {clip["id"]: track for track, clip in clips_of(body)}
+    first, second = (tracks[ends[name]] for name in ("from_clip_id", "to_clip_id"))
+    if first["id"] != second["id"] or ends["from_clip_id"] == ends["to_clip_id"]:
+        raise InvalidRequest(
+            "a transition leads from one clip to another of the same track", field=f"{where}to_clip_id"
+        )
+    track_kind, field = first["kind"], f"{where}from_clip_id"
     if track_kind != "video":
         raise InvalidRequest(
             f"transitions lead between clips of video tracks, and this clip is on a track of kind {track_kind}; "
@@ -159,11 +172,15 @@ def duration(tracks: Sequence[JSON]) -> int:
 def _add(body: JSON, registry: Registry, scope: Scope, track: Track, names: dict[str, str], where: str) -> None:
     made: JSON = {"id": next_id(body, "track"), "kind": track.kind, "clips": []}
     if track.filters:
+        sources.check_filters(registry, scope, track.filters, where.removesuffix("."))
         made["filters"] = [item.model_dump(exclude_none=True) for item in track.filters]
     after = 0
     for number, clip in enumerate(track.clips):
         kept = stored(registry, scope, track, clip, after, f"{where}clips[{number}]")
         kept = {"id": next_id(body, "clip")} | kept
+        if clip.id in names:
+            at = f"{where}clips[{number}].id"
+            raise InvalidRequest(f"{at}: another clip of this request is called {clip.id!r}", field=at)
         if clip.id is not None:
             names[clip.id] = kept["id"]
         made["clips"].append(kept)
@@ -184,9 +201,9 @@ def stored(registry: Registry, scope: Scope, track: Track, clip: Clip, after: in
     """
     kind, length = sources.source(registry, scope, clip, where)
     if kind not in SHOWS[track.kind]:
-        raise InvalidRequest(
-            f"{where or 'clip'}: a {kind} cannot be on a track of kind {track.kind}", field=where or None
-        )
+        field = sources.path(where, "artifact_id" if clip.asset_id is None else "asset_id")
+        shows = " or ".join(SHOWS[track.kind])
+        raise InvalidRequest(f"{field} is of kind {kind}, and a track of kind {track.kind} takes {shows}", field=field)
     out_ms = length if clip.out_ms is None else clip.out_ms
     if length is not None and (clip.in_ms >= length or (clip.out_ms or 0) > length):
         field = "in_ms" if clip.in_ms >= length else "out_ms"
@@ -198,7 +215,7 @@ def stored(registry: Registry, scope: Scope, track: Track, clip: Clip, after: in
         out_ms = clip.in_ms + STILL_MS
     if clip.mask_artifact_id is not None:
         sources.check_mask(registry, scope, clip.mask_artifact_id, sources.path(where, "mask_artifact_id"))
-    sources.check_masks(registry, scope, clip.filters, where)
+    sources.check_filters(registry, scope, clip.filters, where)
     start = clip.start_ms_on_timeline
     if start is None:
         start = 0 if track.kind == "overlay" else after
@@ -213,7 +230,7 @@ def stored(registry: Registry, scope: Scope, track: Track, clip: Clip, after: in
 __all__ = [
     "TYPE",
     "build",
-    "check_passage",
+    "check_ends",
     "clip_end",
     "clips_of",
     "create",

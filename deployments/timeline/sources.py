@@ -8,11 +8,14 @@ from typing import Any
 from artifacts import Registry, Scope
 from artifacts.errors import NotFound
 from deployments.errors import InvalidRequest
+from deployments.timeline.filters import check_stack
 from deployments.timeline.models import Clip, Filter
 
 
-def check_masks(registry: Registry, scope: Scope, filters: Sequence[Filter], where: str = "") -> None:
-    """Every mask that filters name is one. Raises NotFound and InvalidRequest, naming the field."""
+def check_filters(registry: Registry, scope: Scope, filters: Sequence[Filter], where: str = "") -> None:
+    """What filters are told is what they take, and every mask that they name is one. Raises NotFound and
+    InvalidRequest, naming the field."""
+    check_stack(filters, where)
     for number, item in enumerate(filters):
         if item.mask_artifact_id is not None:
             field = path(where, f"filters[{number}].mask_artifact_id")
@@ -63,4 +66,4 @@ def _artifact_kind(registry: Registry, scope: Scope, id: str, field: str) -> str
         raise NotFound(error.message, field) from None
 
 
-__all__ = ["check_mask", "check_masks", "path", "source"]
+__all__ = ["check_filters", "check_mask", "path", "source"]

@@ -41,7 +41,7 @@ class Bare:
 
 
 class Renders:
-    """The product's kernel, encoder and threads, and four flushes: the bytes, their folder, the record, its folder."""
+    """The product's kernel, encoder and threads, and its flushes: the bytes with the record, and the folder of each."""
 
     def __init__(self, home: str, store_url: str) -> None:
         from artifacts import Store
@@ -66,9 +66,14 @@ class Renders:
         output = self._work.render(plan, inputs, self._bench.tools())
         assert isinstance(output.data, bytes)
         digest = hashlib.sha256(output.data).hexdigest()
-        self._store.create(f"bytes/{plan.cache_key}.png", output.data)
         record = {"id": plan.cache_key, "sha256": digest, "meta": dict(output.meta)}
-        self._store.create(f"records/{plan.cache_key}.json", json.dumps(record).encode())
+        files = (
+            [(f"bytes/{plan.cache_key}.png", output.data)],
+            [(f"records/{plan.cache_key}.json", json.dumps(record).encode())],
+        )
+        with self._store.in_order(2, *files) as puts:
+            for put in puts:
+                put()
         return record
 
 

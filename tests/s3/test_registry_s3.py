@@ -29,7 +29,7 @@ def test_the_store_is_remote(registry: Registry) -> None:
 
 
 def test_large_files_go_by_multipart(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("artifacts.registry.CREATE_ONLY_LIMIT", 3)
+    monkeypatch.setattr("artifacts.commits.CREATE_ONLY_LIMIT", 3)
     path = tmp_path / "large"
     path.write_bytes(b"0123456789abcdef" * (12 * CHUNK // 16))  # over two parts of 5 MiB
     record = registry.commit(ACME, cache_key=key(), main=Draft("", "mask", "image/png", path, META))

@@ -1,4 +1,5 @@
-"""A render's scene is stored while its picture is encoded; what a failed one leaves is in nobody's way."""
+"""Where a put waits for a network, a render's scene is stored while its picture is encoded; what a failed one leaves is
+in nobody's way."""
 
 from __future__ import annotations
 
@@ -23,8 +24,15 @@ def stored(registry: Registry, kind: str) -> list[str]:
     return [key for key in registry.store.keys(CONTEXT.scope.prefix) if f"/{kind}/" in key]
 
 
+def remote(tmp_path: Path) -> Registry:
+    """On a store that says of itself that its puts wait."""
+    store = Store((tmp_path / "store").as_uri())
+    store.is_local = False
+    return Registry(store)
+
+
 async def test_a_scene_is_stored_while_its_picture_is_encoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = Registry(Store((tmp_path / "store").as_uri()))
+    registry = remote(tmp_path)
     runner = local_runner(Settings(mattebox_home=tmp_path), registry)
     encode, met = work.encode, []
 
@@ -47,7 +55,7 @@ async def test_a_scene_is_stored_while_its_picture_is_encoded(tmp_path: Path, mo
 async def test_after_a_failed_encoding_the_same_render_waits_for_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry = Registry(Store((tmp_path / "store").as_uri()))
+    registry = remote(tmp_path)
     runner = local_runner(Settings(mattebox_home=tmp_path), registry)
     waited: list[str] = []
     monkeypatch.setattr(registry, "_winner", lambda _, made: waited.append(made))
@@ -62,3 +70,17 @@ async def test_after_a_failed_encoding_the_same_render_waits_for_nobody(
     assert stored(registry, "records") == []
     assert (await runner.run("image_render", BODY, CONTEXT))["cache"] == "miss"
     assert waited == []
+
+
+async def test_on_a_disk_a_scene_waits_for_its_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Laying it would take the encoder's cores, for what one flush of all takes in passing."""
+    registry = Registry(Store((tmp_path / "store").as_uri()))
+    laid: list[object] = []
+    monkeypatch.setattr(registry, "lay_ahead", lambda *given, **said: laid.append(given))
+    answer = await local_runner(Settings(mattebox_home=tmp_path), registry).run("image_render", BODY, CONTEXT)
+    assert laid == []
+    assert (
+        len(stored(registry, "image_composition"))
+        == len(registry.artifact(CONTEXT.scope, answer["artifact_id"]).inputs)
+        == 1
+    )

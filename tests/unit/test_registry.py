@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from artifacts import Ahead, Draft, Record, Registry, Scope, Store, files, keys, store
 from artifacts.canonical import cache_key, canonical, is_id, make_id
+from artifacts.commits import WINNER_WAIT_S
 from artifacts.errors import InvalidMeta, InvalidScope, MissingScope, NotFound, PrefixViolation, VersionConflict
-from artifacts.registry import WINNER_WAIT_S
 
 ACME = Scope("t_acme", "dev")
 OTHER = Scope("t_other", "dev")
@@ -169,7 +169,7 @@ def test_of_many_writers_one_wins_and_all_get_its_record(registry: Registry) -> 
 
 
 def test_bytes_of_a_writer_that_died_get_their_record(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("artifacts.registry.WINNER_WAIT_S", 0.1)
+    monkeypatch.setattr("artifacts.commits.WINNER_WAIT_S", 0.1)
     record = registry.commit(ACME, cache_key=key(), main=mask(b"first"))
     registry.store.delete(keys.record(ACME, record.id))
     again = registry.commit(ACME, cache_key=key(), main=mask(b"second, other bytes"))
@@ -189,22 +189,22 @@ def test_a_winner_is_waited_for_within_a_bound_and_without_a_storm_of_looks(
         return get(name)
 
     monkeypatch.setattr(registry.store, "get", look)
-    monkeypatch.setattr("artifacts.registry.time.monotonic", lambda: clock[0])
-    monkeypatch.setattr("artifacts.registry.time.sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    monkeypatch.setattr("artifacts.commits.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("artifacts.commits.time.sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
     assert registry.commit(ACME, cache_key=key(), main=mask()).sha256 == record.sha256
     assert clock[0] == pytest.approx(WINNER_WAIT_S)
     assert looks[0] <= 20
 
 
 def test_a_winner_slower_than_the_wait_leaves_one_record(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("artifacts.registry.WINNER_WAIT_S", 0.1)
+    monkeypatch.setattr("artifacts.commits.WINNER_WAIT_S", 0.1)
     second: list[Record] = []
     publish = registry._publish
 
-    def slow(records: list[Record]) -> list[Record]:
+    def slow(records: list[Record], put: Any) -> list[Record]:
         monkeypatch.setattr(registry, "_publish", publish)
         second.append(registry.commit(ACME, cache_key=key(), main=mask(b"second, other bytes")))
-        return publish(records)
+        return publish(records, put)
 
     monkeypatch.setattr(registry, "_publish", slow)
     first = registry.commit(ACME, cache_key=key(), main=mask(b"first"))
@@ -262,10 +262,10 @@ def test_no_record_is_put_before_what_it_names_is_flushed(
     (beside,) = (item["id"] for item in main.inputs if item["role"] == "side")
     first, last = (disk.at("named", f"{id}.json") for id in (beside, main.id))
     folders = [number for number, item in enumerate(disk.happened) if item == ("flushed", "records")]
-    assert first < folders[0] < last < folders[-1]
+    assert first < last < folders[-1] == folders[0]  # names of one folder, of which none outlives an earlier one
     for name in (beside, "asset_a2345672", "regions"):
         assert disk.at("flushed", name) < first
-    assert disk.at("flushed", "mask") < (last if early else first)  # the main one's bytes
+    assert disk.at("flushed", "mask") < first  # the main one's bytes
     assert max(disk.at("named", f"{id}.png") for id in (beside, main.id)) < first
     if by_hand:  # no file has a name before its bytes are on the disk
         needed = [(number, name) for number, (what, name) in enumerate(disk.happened) if what == "flushed first"]
@@ -273,11 +273,11 @@ def test_no_record_is_put_before_what_it_names_is_flushed(
         assert all(disk.at("flushed", name) < number for number, name in needed)
     else:
         assert disk.at("flushed", f"{beside}.png") < first
-        assert disk.at("flushed", f"{main.id}.png") < (last if early else first)
+        assert disk.at("flushed", f"{main.id}.png") < first
         assert first < disk.at("flushed", f"{beside}.json") < last < disk.at("flushed", f"{main.id}.json")
     flushes = [name for what, name in disk.happened if what == "flushed"]
-    # the records' folder once for each of the two, and its own, dev; of what is laid early, `_` of links and of bytes
-    assert len(flushes) == len(set(flushes)) + 2 + early
+    # the records' own folder, dev, is flushed once more; of what is laid early, `_` of links and of bytes
+    assert len(flushes) == len(set(flushes)) + 1 + early
 
 
 def test_what_was_laid_ahead_is_not_laid_again_and_a_commit_without_it_is_the_same(registry: Registry) -> None:
@@ -286,14 +286,15 @@ def test_what_was_laid_ahead_is_not_laid_again_and_a_commit_without_it_is_the_sa
     ahead = registry.lay_ahead(ACME, side, cache_key=key(), kind="mask", **given)
     assert registry.find(ACME, "mask", key()) is None
     made: list[str] = []
-    create_all = registry.store.create_all
+    in_order = registry.store.in_order
 
-    def seen(items: Any) -> list[bool]:
-        listed = list(items)
-        made.extend(name for name, _ in listed)
-        return create_all(listed)
+    def seen(count: int, *batches: Any) -> Any:
+        listed = [list(batch) for batch in batches]
+        made.extend(name for batch in listed for name, _ in batch)
+        assert count == len(made)
+        return in_order(count, *listed)
 
-    registry.store.create_all = seen  # type: ignore[method-assign]
+    registry.store.in_order = seen  # type: ignore[method-assign]
     main = registry.commit(ACME, cache_key=key(), main=mask(), sides=[side], ahead=[ahead], **given)
     (beside,) = (item["id"] for item in main.inputs if item["role"] == "side")
     kinds = [name.split("/")[3] for name in made]
@@ -334,7 +335,7 @@ def test_all_of_a_file_is_read(tmp_path: Path, size: int) -> None:
 def test_large_files_go_to_a_key_that_follows_from_their_content(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("artifacts.registry.CREATE_ONLY_LIMIT", 3)
+    monkeypatch.setattr("artifacts.commits.CREATE_ONLY_LIMIT", 3)
     path = tmp_path / "large"
     path.write_bytes(b"large")
     record = registry.commit(ACME, cache_key=key(), main=Draft("", "mask", "image/png", path, META))
@@ -433,3 +434,32 @@ async def test_a_stream_gives_the_asked_range(registry: Registry) -> None:
     record = registry.commit(ACME, cache_key=key(), main=mask(b"0123456789"))
     chunks = [chunk async for chunk in registry.store.stream(registry.key(ACME, record), 2, 5)]
     assert b"".join(chunks) == b"234"
+
+
+@pytest.mark.parametrize("sides", [1, files.TOGETHER, files.TOGETHER + 1])
+def test_a_commit_of_many_files_is_as_one_of_few(tmp_path: Path, sides: int) -> None:
+    """Those that are too many to be open together are put a batch after the other."""
+    registry = Registry(Store((tmp_path / "store").as_uri()))
+    beside = [mask(b"%d" % number, f"face/{number}") for number in range(sides)]
+    main = registry.commit(ACME, cache_key=key(), main=mask(), sides=beside)
+    assert registry.find(ACME, "mask", key()) == main
+    for number in range(sides):
+        record = registry.artifact(ACME, registry.side_id(ACME, "mask", key(), "mask", f"face/{number}"))
+        assert (record.main, registry.read(ACME, record)) == (main.id, b"%d" % number)
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+def test_what_is_refused_leaves_no_record(tmp_path: Path, deleted: bool) -> None:
+    registry = Registry(Store((tmp_path / "store").as_uri()))
+    source = registry.commit(ACME, cache_key=key(operation="source"), main=mask())
+    if deleted:
+        registry.delete(ACME, source.id)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    given: dict[str, Any] = {"cache_key": key(), "main": mask(), "inputs": [{"id": source.id, "role": "source"}]}
+    if deleted:
+        with pytest.raises(NotFound):
+            registry.commit(ACME, **given)
+    else:
+        registry.commit(ACME, **given)
+    assert (registry.find(ACME, "mask", key()) is None) == deleted
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

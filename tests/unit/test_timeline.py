@@ -78,8 +78,8 @@ def test_times_that_are_left_out_are_filled_in(registry: Registry) -> None:
     [
         ("video", {"asset_id": VIDEO, "out_ms": 8001}, "tracks[0].clips[0].out_ms"),
         ("video", {"asset_id": VIDEO, "in_ms": 8000}, "tracks[0].clips[0].in_ms"),
-        ("video", {"asset_id": AUDIO}, "tracks[0].clips[0]"),
-        ("audio", {"asset_id": IMAGE}, "tracks[0].clips[0]"),
+        ("video", {"asset_id": AUDIO}, "tracks[0].clips[0].asset_id"),
+        ("audio", {"asset_id": IMAGE}, "tracks[0].clips[0].asset_id"),
     ],
 )
 def test_a_clip_that_cannot_be_names_its_field(registry: Registry, kind: str, clip: dict[str, Any], field: str) -> None:
@@ -96,7 +96,13 @@ def test_everything_a_clip_names_is_looked_up(registry: Registry) -> None:
     with pytest.raises(NotFound):
         build(registry, ("video", [{"asset_id": VIDEO, "mask_artifact_id": "mask_zzzzzzzz"}]))
     with pytest.raises(InvalidRequest, match="names no mask"):
-        build(registry, ("video", [{"asset_id": VIDEO, "filters": [{"type": "face_blur", "mask_artifact_id": other}]}]))
+        build(
+            registry,
+            (
+                "video",
+                [{"asset_id": VIDEO, "filters": [{"type": "glow", "enabled": False, "mask_artifact_id": other}]}],
+            ),
+        )
     with pytest.raises(InvalidRequest, match="cannot be shown"):
         build(registry, ("overlay", [{"artifact_id": other}]))
     shown = mask(registry).id

@@ -206,7 +206,13 @@ async def test_transitions_of_other_tracks_than_video_are_refused(
 
 
 async def test_filter_stacks(http: httpx.AsyncClient, made: JSON, registry: Registry) -> None:
-    stack = [{"type": "face_blur", "params": {"source_summary_id": "x"}, "mask_artifact_id": mask(registry).id}]
+    stack = [
+        {
+            "type": "face_blur",
+            "params": {"source_summary_id": "summary_aaaaaaaa"},
+            "mask_artifact_id": mask(registry).id,
+        }
+    ]
     targets = {"clip": clip(made)["id"], "track": made["tracks"][0]["id"], "sequence": made["id"]}
     for kind, id in targets.items():
         path = f"/video/filter-stacks/{kind}/{id}"
@@ -222,6 +228,150 @@ async def test_filter_stacks(http: httpx.AsyncClient, made: JSON, registry: Regi
         assert absent.json()["error"]["details"]["field"] == "filters[0].mask_artifact_id"
     assert (await http.get(f"/video/filter-stacks/track/{targets['clip']}")).status_code == 404
     assert (await http.get(f"/video/filter-stacks/soup/{targets['clip']}")).status_code == 404
+
+
+SUMMARY = {"source_summary_id": "summary_aaaaaaaa"}
+VALUE, MS = "keyframes[1].value", "keyframes[1].ms"
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        (SUMMARY | {"filter_strength": 1.0}, None),
+        (SUMMARY | {"filter_strength": 1.01}, "filter_strength"),
+        (SUMMARY | {"filter_strength": -0.01}, "filter_strength"),
+        (SUMMARY | {"style": "smudge"}, "style"),
+        (SUMMARY | {"strength": 1}, "strength"),
+        (SUMMARY | {"min_face_px": -1}, "min_face_px"),
+        (SUMMARY | {"tracks": {"include": [1]}}, None),
+        (SUMMARY | {"tracks": {"include": [1], "exclude": [2]}}, "tracks.exclude"),
+        (SUMMARY | {"spans": [{"start_ms": 4, "end_ms": 5}]}, None),
+        (SUMMARY | {"spans": [{"start_ms": 5, "end_ms": 5}]}, "spans[0].end_ms"),
+        ({"source_summary_id": "nope"}, "source_summary_id"),
+        ({}, "source_summary_id"),
+    ],
+)
+async def test_params_that_a_filter_does_not_take_are_refused_where_they_are_set(
+    http: httpx.AsyncClient, made: JSON, params: JSON, field: str | None
+) -> None:
+    stack = [{"type": "face_blur", "params": params}]
+    path, any_version = f"/video/filter-stacks/clip/{clip(made)['id']}", {"If-Match": "*"}
+    track = {"kind": "video", "clips": [{"asset_id": VIDEO, "filters": stack}]}
+    put = await http.put(path, json={"filters": stack}, headers=any_version)
+    posted = await http.post("/video/sequences", json={"tracks": [track]})
+    rendered = await http.post("/video/render/dry-run", json={"sequence": {"tracks": [track]}})
+    if field is None:
+        assert (put.status_code, posted.status_code) == (200, 201)
+        return
+    for refused, where in ((put, ""), (posted, "tracks[0].clips[0]."), (rendered, "sequence.tracks[0].clips[0].")):
+        said = refused.json()["error"]
+        assert (refused.status_code, said["details"]["field"]) == (400, f"{where}filters[0].params.{field}")
+        assert said["message"].startswith(said["details"]["field"])
+
+
+@pytest.mark.parametrize(
+    ("filters", "field"),
+    [
+        ([{"type": "sepia"}], "filters[0].type"),
+        ([{"type": "sepia", "enabled": False}], None),
+        ([{"type": "face_blur", "params": SUMMARY}] * 2, "filters[1].type"),
+        ([{"type": "face_blur", "params": SUMMARY}, {"type": "face_blur", "params": SUMMARY, "enabled": False}], None),
+        ([{"type": "sepia", "enabled": False}] * 32, None),
+        ([{"type": "sepia", "enabled": False}] * 33, "filters"),
+    ],
+)
+async def test_stacks_that_no_render_takes_are_refused(
+    http: httpx.AsyncClient, made: JSON, filters: list[JSON], field: str | None
+) -> None:
+    path = f"/video/filter-stacks/clip/{clip(made)['id']}"
+    said = await http.put(path, json={"filters": filters}, headers={"If-Match": "*"})
+    assert said.status_code == (200 if field is None else 400)
+    if field:
+        assert said.json()["error"]["details"]["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("property", "keyframe", "field"),
+    [
+        ("opacity", {"ms": 9, "value": 1}, None),
+        ("opacity", {"ms": 9, "value": 1.01}, VALUE),
+        ("opacity", {"ms": 9, "value": "much"}, VALUE),
+        ("opacity", {"ms": 9, "value": [0, 1]}, VALUE),
+        ("opacity", {"ms": 9}, VALUE),
+        ("volume_db", {"ms": 9, "value": 24}, None),
+        ("volume_db", {"ms": 9, "value": 24.1}, VALUE),
+        ("volume_db", {"ms": 0, "value": 0}, MS),
+        ("volume_db", {"ms": -1, "value": 0}, MS),
+        ("volume_db", {"ms": 1.5, "value": 0}, MS),
+        ("volume_db", {"ms": 9, "value": 0, "easing": "bounce"}, "keyframes[1].easing"),
+        ("rotation", {"ms": 9, "value": 0}, "property"),
+    ],
+)
+async def test_what_is_wrong_with_a_keyframe_is_named(
+    http: httpx.AsyncClient, made: JSON, property: str, keyframe: JSON, field: str | None
+) -> None:
+    keyframes = [{"ms": 0, "value": 0}, keyframe]
+    body = {"target_id": clip(made)["id"], "property": property, "keyframes": keyframes}
+    said = await http.post("/video/automation", json=body)
+    assert said.status_code == (200 if field is None else 400)
+    if field:
+        assert said.json()["error"]["details"]["field"] == field
+
+
+TWO = [{"id": "a", "asset_id": VIDEO}, {"id": "b", "asset_id": SECOND}]
+CROSS = {"kind": "crossfade", "duration_ms": 500}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("tracks/{track}/clips", {"asset_id": VIDEO, "in_ms": 500, "out_ms": 500}, "out_ms"),
+        ("tracks/{track}/clips", {"in_ms": 500}, "asset_id"),
+        ("tracks/{track}/clips", {"asset_id": VIDEO, "artifact_id": "mask_aaaaaaaa"}, "artifact_id"),
+        ("tracks/{track}/clips", {"asset_id": AUDIO}, "asset_id"),
+        ("clips/{clip}/trim", {}, "in_ms"),
+        ("clips/{clip}/trim", {"in_ms": 2, "out_ms": 1}, "out_ms"),
+        ("clips/{clip}/move", {}, "track_id"),
+        ("sequences", {"render_profile": "8k"}, "render_profile"),
+        ("sequences", {"tracks": [{"kind": "video", "clips": [TWO[0], TWO[0]]}]}, "tracks[0].clips[1].id"),
+        (
+            "sequences",
+            {
+                "tracks": [{"kind": "video", "clips": TWO}],
+                "transitions": [CROSS | {"from_clip_id": "a", "to_clip_id": "a"}],
+            },
+            "transitions[0].to_clip_id",
+        ),
+        (
+            "sequences",
+            {
+                "tracks": [{"kind": "video", "clips": [item]} for item in TWO],
+                "transitions": [CROSS | {"from_clip_id": "a", "to_clip_id": "b"}],
+            },
+            "transitions[0].to_clip_id",
+        ),
+        ("render", {}, "sequence_id"),
+        ("render", {"sequence": {"tracks": []}, "project_id": "project_aaaaaaaa"}, "sequence"),
+        ("render", {"sequence_id": "sequence_aaaaaaaa", "start_ms": 5, "end_ms": 5}, "end_ms"),
+        ("render", {"sequence_id": "sequence_aaaaaaaa", "ducking": "loud"}, "ducking"),
+        ("render", {"sequence_id": "sequence_aaaaaaaa", "soft_captions": "en"}, "soft_captions"),
+        ("anonymise/faces", {}, "sequence_id"),
+        ("anonymise/faces", {"asset_id": VIDEO, "sequence_id": "sequence_aaaaaaaa"}, "asset_id"),
+        ("anonymise/faces", {"asset_id": VIDEO, "preset": "light", "filter_strength": 0.5}, "filter_strength"),
+        ("masks", {"asset_id": VIDEO}, "mask_artifact_id"),
+        (
+            "visual-meta/analyze",
+            {"asset_id": VIDEO, "sample_interval_ms": 100, "frame_sample_interval_ms": 100},
+            "sample_interval_ms",
+        ),
+    ],
+)
+async def test_a_mistake_is_answered_with_its_field(
+    http: httpx.AsyncClient, made: JSON, path: str, body: JSON, field: str
+) -> None:
+    ids = {"track": made["tracks"][0]["id"], "clip": clip(made)["id"]}
+    said = await http.post(f"/video/{path.format(**ids)}", json=body)
+    assert (said.status_code, said.json()["error"]["details"].get("field")) == (400, field)
 
 
 async def test_automation_replaces_a_propertys_keyframes(http: httpx.AsyncClient, made: JSON) -> None:

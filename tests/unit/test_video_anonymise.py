@@ -209,7 +209,7 @@ def test_tracks_are_chosen_by_number(registry: Registry) -> None:
         acted(registry, asset_id=VIDEO, tracks={"include": [0, 2]})
     assert refused.value.details["field"] == "tracks.include[1]"
     for wrong in ({}, {"include": [0], "exclude": [1]}):
-        with pytest.raises(ValueError, match="either include or exclude"):
+        with pytest.raises(ValueError, match="exactly one of include and exclude"):
             planned(registry, asset_id=VIDEO, tracks=wrong)
 
 
@@ -236,7 +236,12 @@ def test_each_clip_of_a_sequence_is_looked_at_by_its_own_stretch(registry: Regis
     kept = {"type": "face_blur", "params": {"source_summary_id": found.id}}
     clips = [
         {"asset_id": VIDEO, "out_ms": 1400, "filters": [kept]},
-        {"asset_id": VIDEO, "in_ms": 2100, "out_ms": 2900, "filters": [{"type": "grain"}, kept, {"type": "glow"}]},
+        {
+            "asset_id": VIDEO,
+            "in_ms": 2100,
+            "out_ms": 2900,
+            "filters": [{"type": "grain", "enabled": False}, kept, {"type": "glow", "enabled": False}],
+        },
         {"asset_id": VIDEO, "in_ms": 3500},
         {"asset_id": SECOND},
     ]

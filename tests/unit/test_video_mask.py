@@ -312,8 +312,8 @@ async def test_what_is_refused(http: httpx.AsyncClient, registry: Registry, asse
     foreign = summary(registry, image, [])
     own = summary(registry, asset, [])
     cases: list[tuple[dict[str, Any], tuple[int, str, str | None]]] = [
-        ({}, (400, "invalid_request", None)),
-        ({"mask_artifact_id": mask, "selection": ELLIPSE}, (400, "invalid_request", None)),
+        ({}, (400, "invalid_request", "mask_artifact_id")),
+        ({"mask_artifact_id": mask, "selection": ELLIPSE}, (400, "invalid_request", "selection")),
         ({"asset_id": image, "mask_artifact_id": mask}, (400, "invalid_request", "asset_id")),
         ({"asset_id": "asset_bbbbbbbb", "mask_artifact_id": mask}, (404, "not_found", "asset_id")),
         ({"mask_artifact_id": "mask_bbbbbbbb"}, (404, "not_found", "mask_artifact_id")),

@@ -323,7 +323,7 @@ async def test_a_stub_is_flagged_and_never_the_latest(http: httpx.AsyncClient, r
         ({"asset_id": "asset_bbbbbbbb"}, (404, "not_found", "asset_id")),
         ({"frame_sample_interval_ms": 9}, (400, "invalid_request", "frame_sample_interval_ms")),
         ({"frame_sample_interval_ms": 3_600_001}, (400, "invalid_request", "frame_sample_interval_ms")),
-        ({"frame_sample_interval_ms": 500, "sample_interval_ms": 500}, (400, "invalid_request", None)),
+        ({"frame_sample_interval_ms": 500, "sample_interval_ms": 500}, (400, "invalid_request", "sample_interval_ms")),
         ({"shots": True}, (400, "invalid_request", "shots")),
     ],
 )

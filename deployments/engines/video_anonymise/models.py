@@ -6,8 +6,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from deployments.body import Body
+from deployments.body import Body, exactly_one
 from deployments.engines.video_render.models import Preset, Span, Style, TrackChoice
+from deployments.errors import WrongField
 from deployments.ids import ArtifactId, AssetId, SequenceId
 
 
@@ -36,10 +37,9 @@ class AnonymiseRequest(Body):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if (self.sequence_id is None) == (self.asset_id is None):
-            raise ValueError("give either a sequence_id or an asset_id")
+        exactly_one(self, "sequence_id", "asset_id")
         if self.preset is not None and self.filter_strength is not None:
-            raise ValueError("give either a preset or a filter_strength")
+            raise WrongField("give either a preset or a filter_strength", "filter_strength")
         return self
 
 

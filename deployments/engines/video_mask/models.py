@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from deployments.answer import JSON, Answer, Input
-from deployments.body import Body
+from deployments.body import Body, exactly_one
 from deployments.engines.image_core.models import Selection
 from deployments.ids import ArtifactId, AssetId
 
@@ -55,8 +55,7 @@ class VideoMaskRequest(Body):
 
     @model_validator(mode="after")
     def _one(self) -> VideoMaskRequest:
-        if sum(part is not None for part in (self.mask_artifact_id, self.selection, self.regions)) != 1:
-            raise ValueError("give exactly one of mask_artifact_id, selection and regions")
+        exactly_one(self, "mask_artifact_id", "selection", "regions")
         return self
 
 

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from artifacts import Asset, Record, Registry, Scope
 from artifacts.errors import NotFound
 from deployments.engines.video_regions.models import FaceTracks, said
-from deployments.engines.video_render.models import FaceBlur
 from deployments.errors import InvalidRequest, MissingDependency, WrongAsset
 from deployments.operation import JSON, Input
+from deployments.timeline.filters import FaceBlur, check_params
 
 SIDEWAYS = (90, 270)
 TURNED = 5
@@ -176,12 +176,8 @@ def _face_blur(
     at = f"{where}.filters[{n}]"
     if source.kind != "video":
         raise InvalidRequest(f"{at}: faces are hidden in videos, and the clip shows a picture", field=f"{at}.type")
-    try:
-        params = FaceBlur.model_validate(item["params"])
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in (f"{at}.params", *first["loc"]))
-        raise InvalidRequest(f"{name}: {first['msg']}", field=name) from None
+    check_params(item["type"], item["params"], at)
+    params = FaceBlur.model_validate(item["params"])
     summary = _summary(registry, scope, params, source, at)
     if params.tracks_artifact_id is None:
         tracks_id = tracks_of(registry, scope, summary)

@@ -1,27 +1,19 @@
-"""The shapes of POST /video/render, and of the filter that it understands."""
+"""The shapes of POST /video/render."""
 
 from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from deployments.body import Body
+from deployments.body import Body, exactly_one
+from deployments.errors import WrongField
 from deployments.ids import ArtifactId, ProjectId, SequenceId
-from deployments.timeline.models import Milliseconds, SequenceBody
+from deployments.timeline.filters import FaceBlur, Preset, Span, Style, TrackChoice
+from deployments.timeline.models import Milliseconds, Part, SequenceBody
 
 COLOR = r"^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$"
-Preset = Literal["light", "medium", "strong"]
-Style = Literal["blur", "mosaic", "solid"]
 Proof = Literal["sampled", "full", "off"]
-LEAST_STRENGTH: dict[Preset, float] = {"strong": 0.8, "medium": 0.5, "light": 0.0}
-"""The filter_strength from which a preset applies, strongest first."""
-
-
-class Part(BaseModel):
-    """A piece of a body: unknown fields are refused."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class CaptionStyle(Part):
@@ -63,72 +55,6 @@ class Ducking(Part):
     release_ms: float = Field(400.0, ge=1, le=10_000)
 
 
-class TrackChoice(Part):
-    """Tracks of a summary, by their numbers."""
-
-    include: list[int] | None = Field(None, max_length=10_000)
-    """These alone are painted."""
-    exclude: list[int] | None = Field(None, max_length=10_000)
-    """All but these are painted."""
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if (self.include is None) == (self.exclude is None):
-            raise ValueError("give either include or exclude")
-        return self
-
-    def paints(self, track_id: int) -> bool:
-        """Whether the caller wants this track painted."""
-        return track_id in self.include if self.include is not None else track_id not in (self.exclude or ())
-
-
-class Span(Part):
-    """A stretch of time, its end outside."""
-
-    start_ms: Milliseconds
-    end_ms: Milliseconds
-
-    @model_validator(mode="after")
-    def _forward(self) -> Self:
-        if self.end_ms <= self.start_ms:
-            raise ValueError(f"end_ms {self.end_ms} does not lie after start_ms {self.start_ms}")
-        return self
-
-
-class FaceBlur(Part):
-    """The params of a `face_blur` filter."""
-
-    source_summary_id: ArtifactId
-    """A video_region_summary of the clip's asset."""
-    backend_version: str | None = None
-    """Of the summary, when the filter was made."""
-    tracks_artifact_id: ArtifactId | None = None
-    """A face_tracks of the clip's asset, edited for instance, instead of the summary's own."""
-    preset: Preset | None = None
-    """Default: what filter_strength asks for, else strong."""
-    style: Style = "blur"
-    filter_strength: float | None = Field(None, ge=0, le=1)
-    min_face_px: float = Field(0, ge=0)
-    """Tracks whose face is never this high, in source pixels, are left as they are."""
-    tracks: TrackChoice | None = None
-    """Which of the summary's tracks are painted; the default is all."""
-    spans: list[Span] | None = Field(None, min_length=1, max_length=256)
-    """When faces are painted, in ms of the source; the default is always."""
-
-    @property
-    def look(self) -> Preset:
-        """The preset that applies."""
-        if self.preset is not None:
-            return self.preset
-        strength = 1.0 if self.filter_strength is None else self.filter_strength
-        return next(name for name, least in LEAST_STRENGTH.items() if strength >= least)
-
-    @property
-    def grade(self) -> Literal["irreversible", "reversible"]:
-        """Only what is computed once and held cannot be undone."""
-        return "irreversible" if self.look == "strong" or self.style == "solid" else "reversible"
-
-
 class RenderRequest(Body):
     """A sequence made into a file."""
 
@@ -156,10 +82,9 @@ class RenderRequest(Body):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if [self.sequence_id, self.project_id, self.sequence].count(None) != 2:
-            raise ValueError("give one of sequence_id, project_id and sequence")
+        exactly_one(self, "sequence_id", "project_id", "sequence")
         if self.end_ms is not None and self.end_ms <= self.start_ms:
-            raise ValueError(f"end_ms {self.end_ms} does not lie after start_ms {self.start_ms}")
+            raise WrongField(f"end_ms {self.end_ms} does not lie after start_ms {self.start_ms}", "end_ms")
         return self
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from deployments.answer import JSON, Answer
-from deployments.body import Body
+from deployments.body import Body, exactly_one
+from deployments.errors import WrongField
 from deployments.ids import ArtifactId, AssetId, ClipId
 
 BACKENDS = ("opencv_visual_meta", "stub")
@@ -31,7 +32,8 @@ class VisualMetaRequest(Body):
         if not isinstance(data, dict) or "sample_interval_ms" not in data:
             return data
         if "frame_sample_interval_ms" in data:
-            raise ValueError("give frame_sample_interval_ms or its older name sample_interval_ms, not both")
+            said = "give frame_sample_interval_ms or its older name sample_interval_ms, not both"
+            raise WrongField(said, "sample_interval_ms")
         rest = {name: value for name, value in data.items() if name != "sample_interval_ms"}
         return rest | {"frame_sample_interval_ms": data["sample_interval_ms"]}
 
@@ -103,8 +105,7 @@ class ReframeRequest(Body):
 
     @model_validator(mode="after")
     def _one(self) -> ReframeRequest:
-        if sum(id is not None for id in (self.asset_id, self.clip_id, self.visual_meta_artifact_id)) != 1:
-            raise ValueError("give exactly one of asset_id, clip_id and visual_meta_artifact_id")
+        exactly_one(self, "asset_id", "clip_id", "visual_meta_artifact_id")
         return self
 
 
