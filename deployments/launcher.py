@@ -70,11 +70,11 @@ SERVING: Mapping[str, str] = {
     "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "1000",
     "RAY_worker_niceness": "0",
 }
-"""What Serve and Ray are told, where the operator tells them nothing else (docs/performance.md has the figures). One
-event loop a replica: nothing of ours blocks it, and each request crossed between two threads four times. Counters are
-handed to Ray once a second and not ten times, in every process. Ray puts all workers behind whatever else runs on the
-machine (niceness 15); here only the works' own threads stand back (replicas/threads.py), not the Gateway that answers.
-"""
+"""What Serve and Ray are told, where the operator tells them nothing else (docs/performance/http.md has the figures).
+One event loop a replica: nothing of ours blocks it, and each request crossed between two threads four times. Counters
+are handed to Ray once a second and not ten times, in every process. Ray puts all workers behind whatever else runs on
+the machine (niceness 15); here only the works' own threads stand back (replicas/threads.py), not the Gateway that
+answers."""
 
 
 TOGETHER_S = 0.05

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,6 +10,10 @@ from typing import Any, get_args
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTE = "<!-- Made by `python -m docs.generate`; change the table in the code instead. -->"
+BENCHED = re.compile(r"<!-- bench (\w+) -->\n(.*?)<!-- end -->", re.DOTALL)
+"""A topic and its table."""
+GOAL = re.compile(r"^\| ([^|]*) \| ([^|]*) \| ([^|]*): (met|missed) \|", re.MULTILINE)
+"""Of a row with a goal: what was measured, the figure, the goal and whether it was met."""
 
 
 def errors() -> str:
@@ -41,7 +46,37 @@ Each is an environment variable, or a key of `args` in serve_config.yaml in smal
     return _page(head, ("variable", "default", "values", "meaning"), lines)
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"docs/errors.md": errors, "docs/settings.md": settings}
+def performance() -> str:
+    """docs/performance.md, from the tables that the bench wrote into docs/performance/*.md."""
+    head = """# Performance
+
+What each page holds, and what of its goals was met when its tables were last measured. `make bench` runs every topic,
+`python -m tests.bench TOPIC…` some of them; `--docs` writes their tables into the pages, each with its date, its
+machine and how busy that machine was before. A figure beside a peer's was taken in the same run, by turns. The text
+around the tables is written by hand and says how a figure was seen; where it says "beside other work", absolute times
+are good to a factor of two, and ratios are what counts."""
+    lines = [line for page in sorted((ROOT / "docs" / "performance").glob("*.md")) for line in _goals(page)]
+    return _page(head, ("page", "topic", "measured", "goals met", "missed: figure (goal)"), lines)
+
+
+def _goals(page: Path) -> list[str]:
+    """A line for each of the page's tables."""
+    text = page.read_text()
+    link = f"[{text.splitlines()[0].lstrip('# ')}](performance/{page.name})"
+    lines = []
+    for topic, table in BENCHED.findall(text):
+        goals = GOAL.findall(table)
+        missed = [f"{what} {figure} ({bound})" for what, figure, bound, end in goals if end == "missed"]
+        when = f"{len(goals) - len(missed)} of {len(goals)}" if goals else ""
+        lines.append(f"| {link} | `{topic}` | {table.split(',')[0].strip()} | {when} | {'; '.join(missed)} |")
+    return lines
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "docs/errors.md": errors,
+    "docs/settings.md": settings,
+    "docs/performance.md": performance,
+}
 
 
 def stale() -> list[str]:

@@ -1,10 +1,10 @@
-"""`make bench`: every topic's rows on the screen, in MATTEBOX_HOME/bench.json and, by `--docs`, in docs/performance.md.
+"""`make bench`: every topic's rows on the screen, in MATTEBOX_HOME/bench.json and, by `--docs`, in docs/performance/.
 
 A topic is a module of this package with `run(home) -> list[Row]`; `python -m tests.bench TOPIC…` runs those named, and
-leaves what was measured of the others before, as it does with a topic that cannot be run on this machine. The page gets
+leaves what was measured of the others before, as it does with a topic that cannot be run on this machine. A page gets
 a table wherever it has a pair of comments `<!-- bench TOPIC -->` and `<!-- end -->`, and of the named topics alone: a
-figure that was measured beside other work does not replace a good one by the way. `--docs --show` writes the last
-results without a run.
+figure that was measured beside other work does not replace a good one by the way. docs/performance.md sums them up.
+`--docs --show` writes the last results without a run.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from docs.generate import performance
 from tests import bench
 from tests.bench.measure import NotRun, Row, shown
 
 JSON = dict[str, Any]
 NO_TOPICS = ("__main__", "bare", "measure", "crowd")
 """`bare` is a part of `http`; `crowd` asks for a folder of test material and is run by itself."""
-PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+DOCS = Path(__file__).parents[2] / "docs"
 HEADINGS = ("what", "figure", "goal", "against, and their figure over ours")
 BLOCK = re.compile(r"(<!-- bench (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -99,7 +100,9 @@ def main(arguments: list[str]) -> None:
         console.print(as_table(topic, results[topic]))
         file.write_text(json.dumps({"topics": results}, indent=2))
     if "--docs" in arguments:
-        PAGE.write_text(filled(PAGE.read_text(), {topic: results[topic] for topic in asked if topic in results}))
+        for page in (DOCS / "performance").glob("*.md"):
+            page.write_text(filled(page.read_text(), {topic: results[topic] for topic in asked if topic in results}))
+        (DOCS / "performance.md").write_text(performance())
 
 
 if __name__ == "__main__":

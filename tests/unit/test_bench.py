@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from docs import generate
 from tests.bench import __main__ as bench
 from tests.bench.measure import Row
 
@@ -37,7 +38,8 @@ def test_each_topic_can_be_run_and_each_table_of_the_page_has_its_topic() -> Non
     assert {"stacks", "blurs", "encode", "http", "renders", "compiling"} <= set(topics)
     for topic in topics:
         assert callable(import_module(f"tests.bench.{topic}").run)
-    tables = [found[2] for found in bench.BLOCK.finditer(bench.PAGE.read_text())]
+    pages = (bench.DOCS / "performance").glob("*.md")
+    tables = [found[2] for page in pages for found in bench.BLOCK.finditer(page.read_text())]
     assert sorted(tables) == sorted(topics)
     with pytest.raises(SystemExit, match="no topic nothing"):
         bench.topics(["nothing"])
@@ -46,11 +48,13 @@ def test_each_topic_can_be_run_and_each_table_of_the_page_has_its_topic() -> Non
 def test_results_go_into_the_page_and_leave_those_of_other_topics(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = tmp_path / "page.md"
+    page = tmp_path / "docs" / "performance" / "page.md"
+    page.parent.mkdir(parents=True)
     page.write_text(PAGE)
     (tmp_path / "bench.json").write_text(json.dumps({"topics": {}}))
     monkeypatch.setenv("MATTEBOX_HOME", str(tmp_path))
-    monkeypatch.setattr(bench, "PAGE", page)
+    monkeypatch.setattr(bench, "DOCS", tmp_path / "docs")
+    monkeypatch.setattr(generate, "ROOT", tmp_path)
     monkeypatch.setattr(bench, "topics", lambda named: named or ["one", "two"])
     monkeypatch.setattr(
         bench, "import_module", lambda name: type("Topic", (), {"run": staticmethod(lambda home: ROWS)})
@@ -67,6 +71,9 @@ def test_results_go_into_the_page_and_leave_those_of_other_topics(
     assert "\nkept\n" in page.read_text()
     bench.main(["--show", "--docs"])
     assert page.read_text().count("| ours | 2 ms |") == 2
+    summary = (tmp_path / "docs" / "performance.md").read_text()
+    assert "| [Page](performance/page.md) | `one` |" in summary
+    assert summary.count("| 2 of 3 | ours over theirs 0.07 × (≤ 0.05) |") == 2
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
@@ -85,7 +92,7 @@ def test_a_topic_that_cannot_be_run_here_says_so_and_leaves_what_was_measured(
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton comes with the extra `cuda`")
 def test_every_step_of_the_bench_of_cuda_can_be_rehearsed_without_a_device() -> None:
     command = [sys.executable, "-W", "ignore", "-m", "tests.bench.cuda"]
-    done = subprocess.run(command, cwd=bench.PAGE.parents[1], capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=bench.DOCS.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     for step in ("pixels off", "a copy moves", "seven modes", "one launch", "uploaded, drawn", "blur", "JPEG"):
         assert step in done.stdout

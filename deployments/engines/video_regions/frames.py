@@ -28,7 +28,7 @@ PLANAR = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yu
 """Formats whose luma is a plane of bytes."""
 AUTO_MS = 160
 """`auto` searches a frame this often where something moves, and the first and the last of each shot: on a moving crowd
-the boxes between cover as much of the faces as if each frame had been searched (docs/performance.md)."""
+the boxes between cover as much of the faces as if each frame had been searched (docs/performance/faces.md)."""
 QUIET_MS = 480
 """`auto` searches a frame this often where nothing moves."""
 MOVED = 16
