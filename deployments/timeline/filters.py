@@ -88,18 +88,17 @@ PARAMS: Mapping[str, type[BaseModel]] = {"face_blur": FaceBlur}
 
 
 def check_stack(filters: Sequence[Filter], where: str) -> None:
-    """InvalidRequest naming the field for a stack that no render would take; what is not enabled is not rendered."""
+    """InvalidRequest naming the field for params that a filter of PARAMS does not take, and for two enabled ones of one
+    type. Other filters are kept as they are: only a render refuses them."""
     seen: set[str] = set()
     for number, item in enumerate(filters):
         at = f"{where}.filters[{number}]" if where else f"filters[{number}]"
         check_params(item.type, item.params, at)
-        if item.enabled and item.type not in PARAMS:
-            raise InvalidRequest(
-                f"{at}.type: there is no filter {item.type!r}; there is {', '.join(PARAMS)}", field=f"{at}.type"
-            )
-        if item.enabled and item.type in seen:
+        if not item.enabled or item.type not in PARAMS:
+            continue
+        if item.type in seen:
             raise InvalidRequest(f"{at}.type: there is a {item.type} before it; keep one", field=f"{at}.type")
-        seen |= {item.type} if item.enabled else set()
+        seen.add(item.type)
 
 
 def check_params(type: str, params: Mapping[str, Any], where: str) -> None:
