@@ -1,7 +1,7 @@
 """Arithmetic of 16-bit fractions, 0..65535 for 0..1: twice as many fit a vector as of float32.
 
 What numba makes of uint16 widens to 64 bits at every operator; these are one instruction of LLVM each, which stays 16
-bits wide and has its like in every machine's vectors. They take single fractions, and `LANES` of them at once: a
+bits wide and has its like in every machine's vectors. They take single fractions, and `VECTOR` of them at once: a
 formula is written once for both. LLVM cuts such a vector into those of the machine, two of AVX2, four of NEON.
 """
 

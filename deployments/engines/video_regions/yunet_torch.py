@@ -1,4 +1,4 @@
-"""YuNet as a batched torch module: the graph and the weights of the same ONNX file that OpenCV runs.
+"""YuNet as a batched torch module: the graph and the weights of the file that `yunet.py` runs.
 
 A batch of any size is one pass and one copy back to the host. The file was exported for a batch of one: its last
 reshapes name that 1, and are done with the batch's size instead. Decoding is that of OpenCV's FaceDetectorYN: a
@@ -17,11 +17,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from deployments.engines.video_regions import onnx
+from deployments.engines.video_regions.yunet import MULTIPLE, NMS_OVERLAP, STRIDES
 from kernels.faces import suppress
 
-STRIDES = (8, 16, 32)
-MULTIPLE = 32
-NMS_OVERLAP = 0.3
 MOST = 2048
 """Candidates of a frame that come back to the host, best first; a face has about ten."""
 
