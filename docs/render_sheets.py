@@ -66,7 +66,7 @@ def transitions() -> np.ndarray:
     tiles = []
     for kind in KINDS:
         first, second = (
-            frames.as_yuv420(frame_of(CLIPS / f"{name}_clip.mp4", seconds, SMALL)) for name, seconds in BETWEEN
+            frames.as_yuv420(frame_of(CLIPS / f"{name}_clip.mp4", seconds, SMALL))[0] for name, seconds in BETWEEN
         )
         board = Board(SMALL, "bt709", first)
         board.pass_into(Board(SMALL, "bt709", second), kind, SHARE)

@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.compiled import compiled
+from kernels.compiled import compiled, whole_rows
 
 Plane = NDArray[np.uint8]
 Planes = tuple[Plane, Plane, Plane]
@@ -56,6 +56,27 @@ def to_yuv(rgb: NDArray[np.floating], matrix: Matrix) -> NDArray[np.float64]:
     luma = kr * red + (1 - kr - kb) * green + kb * blue
     cb, cr = (blue - luma) / (2 * (1 - kb)), (red - luma) / (2 * (1 - kr))
     return np.stack([16 + 219 * luma, 128 + 224 * cb, 128 + 224 * cr], axis=-1)
+
+
+def recolored(planes: Planes, given: Matrix, wanted: Matrix) -> Planes:
+    """The same colors in another matrix; within 1 of 255 of the way through RGB, of which nothing is cut off.
+
+    Y [h, w], Cb and Cr [ceil(h/2), ceil(w/2)]: new planes. A grey is the same in every matrix, so that luma changes by
+    a weighted sum of both chromas, and these by one another's.
+    """
+    weights = np.round(_change(given, wanted) * ONE).astype(np.int32)
+    made = tuple(np.empty(plane.shape, np.uint8) for plane in planes)
+    _recolor(*(whole_rows(plane) for plane in planes), *made, weights)
+    return made  # type: ignore[return-value]
+
+
+def _change(given: Matrix, wanted: Matrix) -> NDArray[np.float64]:
+    """[3, 2] What Cb - 128 and Cr - 128 of one matrix add to Y, and give of Cb and of Cr, of another, in code values."""
+    (kr, kb), (to_r, to_b) = WEIGHTS[given], WEIGHTS[wanted]
+    red, blue = np.array([0, 2 * (1 - kr)]), np.array([2 * (1 - kb), 0])
+    green = -(kr * red + kb * blue) / (1 - kr - kb)
+    luma = to_r * red + (1 - to_r - to_b) * green + to_b * blue
+    return np.stack([luma * (219 / 224), (blue - luma) / (2 * (1 - to_b)), (red - luma) / (2 * (1 - to_r))])
 
 
 def layer(
@@ -143,6 +164,19 @@ def _mix(plane: Plane, color: Plane, alpha: Alpha, opacity: np.int32) -> None:
 
 
 @compiled
+def _recolor(y, cb, cr, out_y, out_cb, out_cr, weights):  # type: ignore[no-untyped-def]
+    for row in range(out_cb.shape[0]):
+        for column in range(out_cb.shape[1]):
+            blue, red = np.int32(cb[row, column]) - 128, np.int32(cr[row, column]) - 128
+            add = (blue * weights[0, 0] + red * weights[0, 1] + 16384) >> 15
+            for i in range(2 * row, min(2 * row + 2, out_y.shape[0])):
+                for j in range(2 * column, min(2 * column + 2, out_y.shape[1])):
+                    out_y[i, j] = min(max(np.int32(y[i, j]) + add, 0), 255)
+            out_cb[row, column] = min(max(128 + ((blue * weights[1, 0] + red * weights[1, 1] + 16384) >> 15), 0), 255)
+            out_cr[row, column] = min(max(128 + ((blue * weights[2, 0] + red * weights[2, 1] + 16384) >> 15), 0), 255)
+
+
+@compiled
 def coarse(luma: Plane, width: int, rows: int, columns: int) -> Plane:
     """The mean luma, rounded down, of a grid of equal rectangles: uint8 [rows, columns].
 
@@ -176,6 +210,7 @@ def warm() -> None:
     for side in (4, 8):  # a part of the rows, and whole ones
         blend((luma, chroma, chroma), layer(np.zeros((side, side, 4), np.uint8), 0, 0, "bt709"))
     coarse(luma, 8, 1, 1)
+    recolored((luma, chroma, chroma), "bt601", "bt709")
 
 
 __all__ = [
@@ -183,12 +218,14 @@ __all__ = [
     "ONE",
     "Layer",
     "Matrix",
+    "Plane",
     "Planes",
     "blend",
     "blend_reference",
     "coarse",
     "coarse_reference",
     "layer",
+    "recolored",
     "subsample",
     "to_yuv",
     "warm",

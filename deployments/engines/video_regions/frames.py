@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 
 from deployments.errors import UndecodableMedia
 from deployments.media.decoding import BATCH, Batch, Decoder, View, batches, small_size, turns_of
+from deployments.media.light import standard
 from kernels.faces import Cuts
 from kernels.motion import SMALL as MOTION
 from kernels.motion import Camera, Step
@@ -116,8 +117,9 @@ class Reader(Decoder):
         view = self._view(frame)
         width, height = view.small
         # an interpolation that is named makes the scaler work, threefold slower, even where nothing is scaled
-        how = None if (width, height) == (frame.width, frame.height) else "AREA"
-        picture = frame.to_ndarray(width=width, height=height, format="bgr24", interpolation=how)
+        seen = standard(frame, view.small)  # a detector does not know HDR's code: of its faces it misses a fifth
+        how = None if (width, height) == (seen.width, seen.height) else "AREA"
+        picture = seen.to_ndarray(width=width, height=height, format="bgr24", interpolation=how)
         assert self.view is not None
         shown = View(self.view.width, self.view.height, view.small, view.turns)
         return number, np.ascontiguousarray(np.rot90(picture, view.turns)), shown

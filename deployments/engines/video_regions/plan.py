@@ -13,7 +13,7 @@ from deployments.engines.video_regions.models import DETECTORS, MARKED, REGIONS,
 from deployments.errors import InvalidRequest
 from deployments.operation import JSON, Context, Input, Operation, Plan
 
-BACKEND_VERSION = "8"
+BACKEND_VERSION = "9"
 DETECTOR_SIDE = {"video": 960, "image": 1280}
 """Longest side of what a detector sees, in pixels; smaller pictures are not enlarged."""
 SEEN_PX = 16

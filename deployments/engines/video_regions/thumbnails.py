@@ -16,6 +16,7 @@ import numpy.typing as npt
 from deployments.engines.video_regions.summary import Timeline
 from deployments.errors import UndecodableMedia
 from deployments.media.decoding import spread, towards, turns_of
+from deployments.media.light import standard
 from deployments.operation import Side, Stopped
 from kernels.tracks import Track
 
@@ -51,7 +52,7 @@ def of_video(
         for frame in _at(path, sorted(wanted), threads):
             if stop.is_set():
                 raise Stopped
-            picture = frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
+            picture = standard(frame).to_ndarray(format="bgr24").astype(np.uint8, copy=False)
             for track_id in wanted[frame.pts or 0]:
                 track, n = rows[track_id]
                 part = cut(picture, track.boxes[n])

@@ -79,8 +79,8 @@ class Clip:
         self.painter: Painter | None = None
         self.start = Fraction(row["start_ms"], 1000)
         self.end = Fraction(row["start_ms"] + row["duration_ms"], 1000)
-        self.lasts = Fraction(0)
-        """Seconds that the last frame decoded is shown."""
+        self.ends = Fraction(0)
+        """Seconds of the source after in_ms at which its last frame ends; once that was shown."""
 
     def at(self, time: Fraction) -> Shown | None:
         """The frame on screen at a time of the timeline; times rise."""
@@ -105,7 +105,9 @@ class Clip:
             self._zero = clock.start * clock.time_base
             self._open_painter(reader.start)
             yield from between(self._noticed(reader.pairs(begin)), clock, row["in_ms"], row["out_ms"], since)
-            self.lasts = clock.lasts * clock.time_base
+            self.ends = clock.ends - Fraction(row["in_ms"], 1000)
+            if row["out_ms"] is not None:
+                self.ends = min(self.ends, Fraction(row["out_ms"] - row["in_ms"], 1000))
         finally:
             self._readers.give(reader)
 
@@ -145,8 +147,8 @@ class Clip:
 
     def _plain(self, frame: VideoFrame) -> VideoFrame:
         """8 bits, 4:2:0, in the file's matrix; the frame itself where it is that already."""
-        given = "bt709" if frames.transfer(frame) else self._matrix
-        plain = frames.as_yuv420(frame)
+        plain, own = frames.as_yuv420(frame)
+        given = own or self._matrix
         return plain if given == self._color else frames.in_matrix(plain, given, self._color)
 
     def _look_up(self, painter: Painter, tracks: list[Track]) -> None:
@@ -185,12 +187,16 @@ class Clip:
         return frames.even(frames.upright(frame, frames.turns(shown.frame)))
 
     def _shape(self, frame: VideoFrame, size: tuple[int, int]) -> Plane | None:
-        """The matte as the picture is: cropped, upright, scaled."""
-        if self._matte is None:
+        """The matte and the frame's own alpha, as the picture is: cropped, upright, scaled."""
+        own = frames.alpha(frame)
+        matte = self._matte if own is None else own
+        if matte is None:
             return None
-        if self._alpha is None or self._alpha[0] != size:
-            x, y, width, height = self.row["crop"] or (0, 0, self._matte.shape[1], self._matte.shape[0])
-            part = np.rot90(self._matte[y : y + height, x : x + width], frames.turns(frame))
+        if self._alpha is None or self._alpha[0] != size or own is not None:
+            if own is not None and self._matte is not None:
+                matte = np.round(own * (self._matte / 255.0)).astype(np.uint8)
+            x, y, width, height = self.row["crop"] or (0, 0, matte.shape[1], matte.shape[0])
+            part = np.rot90(matte[y : y + height, x : x + width], frames.turns(frame))
             part = part[: part.shape[0] & ~1, : part.shape[1] & ~1]
             grey = VideoFrame.from_ndarray(np.ascontiguousarray(part), format="gray")
             way = "BICUBIC" if grey.width < size[0] else "AREA"

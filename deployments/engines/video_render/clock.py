@@ -60,6 +60,11 @@ class Clock:
         self.last = pts
         return pts
 
+    @property
+    def ends(self) -> Fraction:
+        """Seconds at which the last frame ends."""
+        return self.seconds((self.start if self.last is None else self.last) + self.lasts)
+
     def seconds(self, pts: int) -> Fraction:
         return (pts - self.start) * self.time_base
 
@@ -106,15 +111,16 @@ def between(
         yield Shown(*held, since)
 
 
-def decoded(container: InputContainer, stream: Any) -> Iterator[VideoFrame]:
-    """Every frame of a stream that can be decoded. A damaged packet costs its own frames alone.
+def decoded(container: InputContainer, stream: Any, decoder: Any = None) -> Iterator[VideoFrame]:
+    """Every frame of a stream that can be decoded, by another `decoder` than its own where one is given. A damaged packet
+    costs its own frames alone.
 
     Raises UndecodableMedia for a change of size.
     """
     size: tuple[int, int] | None = None
     for packet in container.demux(stream):
         try:
-            frames = packet.decode()
+            frames = packet.decode() if decoder is None else decoder.decode(packet)
         except av.error.InvalidDataError:
             continue
         for frame in frames:
@@ -127,13 +133,16 @@ def decoded(container: InputContainer, stream: Any) -> Iterator[VideoFrame]:
             yield frame
 
 
-def sought(container: InputContainer, stream: Any, clock: Clock, seconds: Fraction) -> Iterator[tuple[VideoFrame, int]]:
-    """(frame, pts) from a key frame at or before `seconds` of the source on; from its first frame where none is."""
+def sought(
+    container: InputContainer, stream: Any, clock: Clock, seconds: Fraction, decoder: Any = None
+) -> Iterator[tuple[VideoFrame, int]]:
+    """(frame, pts) from a key frame at or before `seconds` of the source on; from its first frame where none is.
+    `decoder`: as decoded's."""
     wanted = clock.start + int(seconds / clock.time_base)
     back = BEFORE_S
     while seconds - back > 0:
         container.seek(clock.start + int((seconds - back) / clock.time_base), stream=stream)
-        frames = decoded(container, stream)
+        frames = _afresh(container, stream, decoder)
         first = next(frames, None)
         if first is not None and first.pts is not None and first.pts <= wanted:
             yield first, clock.pts(first)
@@ -141,9 +150,16 @@ def sought(container: InputContainer, stream: Any, clock: Clock, seconds: Fracti
         back *= 4
     else:
         container.seek(clock.start if stream.start_time is None else min(clock.start, stream.start_time), stream=stream)
-        frames = decoded(container, stream)
+        frames = _afresh(container, stream, decoder)
     for frame in frames:
         yield frame, clock.pts(frame)
+
+
+def _afresh(container: InputContainer, stream: Any, decoder: Any) -> Iterator[VideoFrame]:
+    """`decoded`, after a seek, which empties the stream's own decoder."""
+    if decoder is not None:
+        decoder.flush_buffers()
+    return decoded(container, stream, decoder)
 
 
 class Reel:

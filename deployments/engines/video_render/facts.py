@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -38,6 +39,7 @@ class Facts:
     """Of a pixel."""
 
 
+LEAST_TICK_S = Fraction(1, 25)
 STILLS = Facts(Fraction(1, 30), Fraction(30), "bt709", 1, 1, None)
 """A file of pictures alone follows BT.709."""
 
@@ -49,15 +51,24 @@ def facts_of(source: Source) -> Facts:
             raise UndecodableMedia("the file has no video stream")
         video: Any = container.streams.video[0]
         context = video.codec_context
-        sdr = int(context.color_trc) not in TRANSFERS
+        sdr = int(context.color_trc) not in TRANSFERS and not _is_rgb(context)
         return Facts(
-            time_base=video.time_base or Fraction(1, 1000),
+            time_base=_fine(video.time_base or Fraction(1, 1000)),
             rate=Fraction(video.average_rate or video.guessed_rate or 25),
-            matrix=frames.matrix(context) if sdr else "bt709",  # HDR is tone-mapped
+            matrix=frames.matrix(context) if sdr else "bt709",  # HDR is tone-mapped, and RGB has none
             primaries=int(context.color_primaries) if sdr else frames.BT709,
             transfer=int(context.color_trc) if sdr else frames.BT709,
             aspect=Fraction(video.sample_aspect_ratio) if video.sample_aspect_ratio else None,
         )
+
+
+def _fine(time_base: Fraction) -> Fraction:
+    """A whole part of it, fine enough for what changes while a frame of a slow clip stays."""
+    return time_base / math.ceil(time_base / LEAST_TICK_S)
+
+
+def _is_rgb(context: Any) -> bool:
+    return context.format is not None and (context.format.is_rgb or context.format.has_palette)
 
 
 def heard_of(source: Source) -> Heard | None:

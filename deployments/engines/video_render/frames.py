@@ -9,21 +9,16 @@ from typing import Any
 import numpy as np
 from av.video.frame import PictureType, VideoFrame
 
-from kernels.tonemap import TRANSFERS, Transfer, tone_mapped
-from kernels.yuv import BLACK, Matrix, Planes
+from deployments.media.light import BT709, FULL_RANGE, MPEG_RANGE, PLAIN, standard, transfer
+from kernels.yuv import BLACK, Matrix, Plane, Planes, recolored
 
-PIXELS = "yuv420p"
-WIDE = "yuv420p10le"
-BT709 = 1
-"""AVCOL_PRI_BT709, AVCOL_TRC_BT709."""
-MPEG_RANGE = 1
-"""AVCOL_RANGE_MPEG: 16..235."""
-FULL_RANGE = 2
+PIXELS = PLAIN
+SEEN_THROUGH = "yuva420p"
 MATRICES: dict[int, Matrix] = {1: "bt709", 5: "bt601", 6: "bt601", 7: "bt601", 9: "bt2020", 10: "bt2020"}
 """AVColorSpace -> matrix."""
 SPACES: dict[Matrix, int] = {"bt709": 1, "bt601": 6, "bt2020": 9}
-SCALER: dict[Matrix, str] = {"bt709": "ITU709", "bt601": "ITU601", "bt2020": "ITU709"}
-"""The scaler's names; it has none for BT.2020, whose weights lie nearest BT.709's."""
+SCALER: dict[Matrix, str] = {"bt709": "ITU709", "bt601": "ITU601"}
+"""The scaler's names; it has none for BT.2020."""
 HD_HEIGHT = 720
 """A stream that does not name its color space is read as BT.709 from this height on, below as BT.601: as players do."""
 
@@ -37,48 +32,37 @@ def planes(frame: VideoFrame) -> Planes:
     return y, u, v
 
 
-def transfer(frame: VideoFrame) -> Transfer | None:
-    """The HDR transfer of its light; None: it is SDR."""
-    return TRANSFERS.get(int(frame.color_trc))
+def as_yuv420(frame: VideoFrame) -> tuple[VideoFrame, Matrix | None]:
+    """8 bits, 4:2:0, limited range, tone-mapped to BT.709 where it is HDR; the same frame where it is that already.
 
-
-def as_yuv420(frame: VideoFrame) -> VideoFrame:
-    """8 bits, 4:2:0, limited range, tone-mapped to BT.709 where it is HDR; the same frame where it is that already."""
-    light = transfer(frame)
+    Also the matrix that it was made with here, of colors that had none (RGB) or another one (HDR); None: its stream's.
+    """
+    if transfer(frame) is not None:
+        return standard(frame), "bt709"
+    if frame.format.is_rgb or frame.format.has_palette:
+        made = frame.reformat(format=PIXELS, dst_colorspace=SCALER["bt709"], dst_color_range="MPEG")
+        return _like(frame, made), "bt709"
     full = frame.format.name.startswith("yuvj") or frame.color_range == FULL_RANGE
-    if light is not None:
-        return _tone_mapped(frame, light, full)
-    if frame.format.name == PIXELS and not full:
-        return frame
     if full:
-        return _like(frame, frame.reformat(format=PIXELS, src_color_range="JPEG", dst_color_range="MPEG"))
-    return _like(frame, frame.reformat(format=PIXELS))
-
-
-def _tone_mapped(frame: VideoFrame, light: Transfer, full: bool) -> VideoFrame:
-    wide = frame
-    if full:
-        wide = frame.reformat(format=WIDE, src_color_range="JPEG", dst_color_range="MPEG")
-    elif frame.format.name != WIDE:
-        wide = frame.reformat(format=WIDE)
-    y, u, v = (
-        np.frombuffer(memoryview(plane), np.uint16).reshape(-1, plane.line_size // 2)[: plane.height, : plane.width]
-        for plane in wide.planes
-    )
-    made = VideoFrame(frame.width, frame.height, PIXELS)
-    for plane, part in zip(planes(made), tone_mapped((y, u, v), light), strict=True):
-        plane[...] = part
-    made.colorspace, made.color_range = SPACES["bt709"], MPEG_RANGE
-    made.color_primaries = made.color_trc = BT709
-    return made
+        made = frame.reformat(format=PIXELS, src_color_range="JPEG", dst_color_range="MPEG")
+        return _like(frame, made), None
+    return (frame if frame.format.name == PIXELS else _like(frame, frame.reformat(format=PIXELS))), None
 
 
 def in_matrix(frame: VideoFrame, given: Matrix, wanted: Matrix) -> VideoFrame:
     """A frame of one clip with the matrix of the file that it goes into."""
-    rgb = frame.reformat(format="rgb24", src_colorspace=SCALER[given])
-    made = rgb.reformat(format=PIXELS, dst_colorspace=SCALER[wanted])
-    made.colorspace, made.color_range = SPACES[wanted], MPEG_RANGE
+    made = _copied(frame, *recolored(planes(frame), given, wanted))
+    made.colorspace = SPACES[wanted]
     return made
+
+
+def alpha(frame: VideoFrame) -> Plane | None:
+    """[h, w] 255 = shown, of a frame whose format has an alpha; None: it has none."""
+    if not any(component.is_alpha for component in frame.format.components):
+        return None
+    plane = frame.reformat(format=SEEN_THROUGH).planes[3]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return rows[: plane.height, : plane.width].copy()
 
 
 def black(size: tuple[int, int]) -> VideoFrame:
@@ -167,8 +151,11 @@ def _like(frame: VideoFrame, made: VideoFrame) -> VideoFrame:
 
 
 __all__ = [
+    "BT709",
+    "MPEG_RANGE",
     "PIXELS",
     "SPACES",
+    "alpha",
     "as_yuv420",
     "black",
     "cropped",
@@ -180,7 +167,6 @@ __all__ = [
     "planes",
     "put",
     "scaled",
-    "transfer",
     "turns",
     "upright",
 ]

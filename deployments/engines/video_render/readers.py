@@ -25,6 +25,8 @@ NEAR_S = Fraction(1)
 """What lies no further ahead is read up to; a seek would go back further than that saves."""
 MOST_IDLE = 4
 """Files that are kept open though no clip reads them: each holds a decoder's frames."""
+ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Codec -> the decoder that gives its alpha."""
 Pair = tuple[VideoFrame, int]
 """A decoded frame, which nobody writes to, and its pts."""
 
@@ -42,6 +44,7 @@ class Reader:
             raise UndecodableMedia("the file has no video stream")
         self._stream: Any = self._container.streams.video[0]
         spread(self._stream, threads)
+        self._decoder = _with_alpha(self._stream)
         self.matrix = frames.matrix(self._stream.codec_context)
         self.clock = Clock.of(self._container, self._stream)
         self.start = Fraction(self._container.start_time or 0, av.time_base)
@@ -60,7 +63,7 @@ class Reader:
     def pairs(self, seconds: Fraction) -> Iterator[Pair]:
         """From the frame on screen at `seconds` of the source, or one before it, to the last one."""
         if self._frames is None:
-            self._frames = sought(self._container, self._stream, self.clock, seconds)
+            self._frames = sought(self._container, self._stream, self.clock, seconds, self._decoder)
         yield from tuple(self._recent)
         for pair in self._frames:
             self._recent.append(pair)
@@ -71,6 +74,20 @@ class Reader:
         self._recent.clear()
         self._frames = None
         self._open.close()
+
+
+def _with_alpha(stream: Any) -> Any:
+    """A decoder for a stream of VP8 or VP9 whose packets carry an alpha beside the picture, which FFmpeg's own decoders
+    leave out; None: its own will do."""
+    name = ALPHA.get(stream.codec_context.name) if stream.metadata.get("alpha_mode") == "1" else None
+    if name is None:
+        return None
+    try:
+        decoder: Any = av.CodecContext.create(name, "r")
+    except (av.FFmpegError, ValueError):  # a build without libvpx
+        return None
+    decoder.extradata = stream.codec_context.extradata
+    return decoder
 
 
 class Readers:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from deployments.engines.video_render import motion
 from deployments.engines.video_render.board import Board, Still
 from deployments.engines.video_render.captions import Captions, burnt
+from deployments.engines.video_render.changes import changes
 from deployments.engines.video_render.clip import Clip, Known
 from deployments.engines.video_render.clock import Shown, ticks
 from deployments.engines.video_render.covers import Cover
@@ -79,16 +80,13 @@ class Scene:
             assert isinstance(first, Clip)
             self._leader = first
         self.visible: list[tuple[int, Clip, Shown]] = []
+        self.lasts = Fraction(0)
+        """Seconds that the last frame is shown, where the leading clip ends with it; else 0."""
 
     @property
     def painted(self) -> int:
         """Faces painted so far, each counted in each frame."""
         return sum(item.painter.painted for item in self._items if isinstance(item, Clip) and item.painter)
-
-    @property
-    def lasts(self) -> Fraction:
-        """Seconds that the last frame of the leading clip is shown; 0 where it goes on behind the segment."""
-        return self._leader.lasts if self._leader else Fraction(0)
 
     def pictures(self) -> Generator[Picture, None, None]:
         """Every frame of the segment, numbered from 0."""
@@ -106,18 +104,24 @@ class Scene:
         return ticks(first, end, self._time_base)
 
     def _own(self) -> Iterator[tuple[Fraction, Fraction]]:
-        """At the leading clip's own times."""
+        """At the leading clip's own times, and where something changes while a frame of it stays for long."""
         assert self._leader
-        begin, to = self._parameters["span_ms"]
+        begin, to = (None if ms is None else Fraction(ms, 1000) for ms in self._parameters["span_ms"])
+        assert begin is not None
         # just before, so that a frame at the very start of the segment is one of its own
-        since = Fraction(begin, 1000) - self._time_base / 2 if begin else Fraction(0)
+        since = begin - self._time_base / 2 if begin else Fraction(0)
         with closing(self._leader.shown(since)) as shown:
-            for now in shown:
-                if to is not None and now.at * 1000 >= to:
-                    return
-                if now.at * 1000 >= begin or not begin:
-                    self._now = now
-                    yield now.at, now.at
+            now = next(shown, None)
+            while now is not None and (to is None or now.at < to):
+                after = next(shown, None)
+                until = self._leader.ends if after is None else after.at
+                here = until if to is None else min(to, until)
+                own = [now.at] if now.at >= begin or not begin else []
+                first = max(begin, now.at)
+                for at in [*own, *changes(self._parameters, now.at, first, here, self._time_base)]:
+                    self._now, self.lasts = now, until - at if after is None else Fraction(0)
+                    yield at, at
+                now = after
 
     def made(self, picture: Picture) -> VideoFrame:
         board, self.visible = Board(self.canvas, self._color), []

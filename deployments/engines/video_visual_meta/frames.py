@@ -14,6 +14,7 @@ import numpy.typing as npt
 from av.video.reformatter import VideoReformatter
 
 from deployments.media.decoding import Batch, Decoder, View, batches, small_size, turns_of
+from deployments.media.light import standard
 from kernels.shots import SMALL, TINY, change
 
 Bytes = npt.NDArray[np.uint8]
@@ -86,7 +87,8 @@ class Looker(Decoder):
         for number, frame in frames:
             small = small_size(frame.width, frame.height, self._side)
             turns = turns_of(frame)
-            picture = frame.to_ndarray(width=small[0], height=small[1], format="bgr24", interpolation="AREA")
+            seen = standard(frame, small)
+            picture = seen.to_ndarray(width=small[0], height=small[1], format="bgr24", interpolation="AREA")
             # a stream that changes its size midway is measured on the first
             yield number, np.ascontiguousarray(np.rot90(picture, turns)), View(*self.size, small, turns)
 

@@ -18,7 +18,7 @@ from deployments.operation import JSON, Context, Input, Operation, Plan, Warning
 
 KIND = "visual_meta"
 SUMMARY = "video_region_summary"
-BACKEND_VERSION = "2"
+BACKEND_VERSION = "3"
 DETECTOR_SIDE = 640
 """Longest side of what a detector sees, in pixels."""
 
