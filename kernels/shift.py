@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.blend import MODES
+from kernels.blend import MODES, dissolve_hash
 from kernels.yuv import ONE, WEIGHTS, Layer, Matrix, Planes, to_yuv
 
 Plane = NDArray[np.uint8]
@@ -75,6 +75,20 @@ def blended(planes: Planes, picture: Layer, mode: str, matrix: Matrix) -> Layer 
     return Layer(x0, y0, (color[0], color[1], color[2]), parts[3].astype(np.uint16), chroma_alpha)
 
 
+def scattered(picture: Layer, opacity: float) -> Layer:
+    """The layer in the mode `dissolve`: each pixel whole or not at all, by the pattern of kernels.blend over the frame;
+    chroma has the mean of its four pixels."""
+    height, width = picture.luma_alpha.shape
+    columns, rows = (
+        (np.arange(first, first + count, dtype=np.int64) & 0xFFFFFFFF).astype(np.uint64)
+        for first, count in ((picture.x, width), (picture.y, height))
+    )
+    least = (dissolve_hash(columns, rows[:, None], np.uint64(0)).astype(np.float64) + 0.5) / 4096
+    shown = np.where(picture.luma_alpha * (opacity / ONE) > least, ONE, 0)
+    blocks = shown.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
+    return picture._replace(luma_alpha=shown.astype(np.uint16), chroma_alpha=np.round(blocks).astype(np.uint16))
+
+
 def _steps(planes: Sequence[NDArray[Any]]) -> Iterator[tuple[NDArray[Any], int]]:
     """Each plane with how many luma pixels its samples stand for along a side: Y, Cb, Cr, and an alpha of luma."""
     return zip(planes, (1, 2, 2, 1), strict=False)
@@ -102,4 +116,4 @@ def _moved(plane: NDArray[Any], dx: float, dy: float, room: int, border: int) ->
     )
 
 
-__all__ = ["blended", "layer_at"]
+__all__ = ["blended", "layer_at", "scattered"]

@@ -24,7 +24,11 @@ STEP_S = 0.1
 STEPS = 4
 """Steps a block."""
 CEILING = 10 ** (-1 / 20)
-"""Largest sample that a limiter lets through: -1 dBFS."""
+"""Largest true peak that a limiter lets through: -1 dBTP, EBU R128's most."""
+TAPS = 12
+"""Samples that a value between two of them is interpolated from."""
+PHASES = 4
+"""Places that are looked at for each sample: itself, and three up to the next one (BS.1770-4, annex 2)."""
 LOOK_S = 0.005
 """How far a limiter looks ahead."""
 
@@ -119,25 +123,43 @@ class Ducker:
         return made
 
 
+def between() -> NDArray[np.float64]:
+    """[PHASES - 1, TAPS] What a value at 1/4, 1/2 and 3/4 between two samples takes of those around it: a sinc under
+    Kaiser's window."""
+    at = np.arange(TAPS) - (TAPS // 2 - 1) - np.arange(1, PHASES)[:, None] / PHASES
+    window = np.i0(4.0 * np.sqrt(np.maximum(0.0, 1 - (at / (TAPS / 2)) ** 2)))
+    weights = np.sinc(at) * window
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
 @dataclass(slots=True)
 class Limiter:
-    """Keeps samples at CEILING or under: the gain falls smoothly before a peak, by what it looks ahead."""
+    """Keeps true peaks at CEILING or under: the gain falls smoothly before a peak, by what it looks ahead."""
 
     rate: int
     channels: int
     _held: Samples = field(init=False)
     _need: NDArray[np.float64] = field(init=False)
     _look: int = field(init=False)
+    _late: Samples = field(init=False)  # TAPS - 1 samples that what lies between the next ones is interpolated from
+    _over: float = 0.0  # the largest value between the last sample and the next one
 
     def __post_init__(self) -> None:
         self._look = max(1, round(self.rate * LOOK_S))
         self._held = np.zeros((self.channels, 0), np.float32)
         self._need = np.ones(self._look)
+        self._late = np.zeros((self.channels, TAPS // 2 - 1), np.float32)
 
     def feed(self, samples: Samples, last: bool = False) -> Samples:
-        """[channels, m] what is finished by now: all of it but the last LOOK_S seconds, and with `last` those too."""
-        held = np.concatenate([self._held, samples], axis=1)
-        peaks = np.abs(samples).max(axis=0, initial=0) if samples.shape[1] else np.zeros(0)
+        """[channels, m] what is finished by now: all of it but a little more than the last LOOK_S seconds, and with
+        `last` those too."""
+        after = np.zeros((self.channels, TAPS // 2 if last else 0), np.float32)
+        near = np.concatenate([self._late, samples, after], axis=1)
+        known = max(0, near.shape[1] - TAPS + 1)
+        self._late = near[:, known:]
+        held = np.concatenate([self._held, near[:, TAPS // 2 - 1 :][:, :known]], axis=1)
+        peaks = np.zeros(known)
+        self._over = _true_peaks(near, between(), self._over, peaks)
         need = np.concatenate([self._need, np.minimum(1.0, CEILING / np.maximum(peaks, 1e-9))])
         if last:
             need = np.concatenate([need, np.ones(self._look)])
@@ -187,6 +209,25 @@ def _biquad(samples, coefficients, memory):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def _true_peaks(samples, weights, over, peaks):  # type: ignore[no-untyped-def]
+    """peaks [n]: for each sample from the TAPS / 2 - 1st on, the largest value of any channel at it and up to the ones
+    beside it. `over`: that before the first one; gives that behind the last."""
+    here = weights.shape[1] // 2 - 1
+    for n in range(len(peaks)):
+        peak, behind = over, 0.0
+        for channel in range(samples.shape[0]):
+            peak = max(peak, abs(samples[channel, n + here]))
+            for phase in range(weights.shape[0]):
+                value = 0.0
+                for tap in range(weights.shape[1]):
+                    value += weights[phase, tap] * samples[channel, n + tap]
+                behind = max(behind, abs(value))
+        peaks[n] = max(peak, behind)
+        over = behind
+    return over
+
+
+@compiled
 def _ducked(power, made, held, gain_db, threshold, amount_db, fall, attack, release):  # type: ignore[no-untyped-def]
     for n in range(len(power)):
         held = held * fall + power[n] * (1 - fall)
@@ -202,6 +243,7 @@ def warm() -> None:
     silence = np.zeros((1, 16), np.float32)
     Loudness(48000, 1).feed(silence)
     Ducker(48000).gain(silence)
+    Limiter(48000, 1).feed(silence)
 
 
-__all__ = ["CEILING", "Ducker", "Limiter", "Loudness", "k_weighting", "warm"]
+__all__ = ["CEILING", "Ducker", "Limiter", "Loudness", "between", "k_weighting", "warm"]

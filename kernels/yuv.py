@@ -65,13 +65,14 @@ def recolored(planes: Planes, given: Matrix, wanted: Matrix) -> Planes:
     a weighted sum of both chromas, and these by one another's.
     """
     weights = np.round(_change(given, wanted) * ONE).astype(np.int32)
-    made = tuple(np.empty(plane.shape, np.uint8) for plane in planes)
-    _recolor(*(whole_rows(plane) for plane in planes), *made, weights)
-    return made  # type: ignore[return-value]
+    y, cb, cr = (whole_rows(plane) for plane in planes)
+    luma, blue, red = (np.empty(plane.shape, np.uint8) for plane in planes)
+    _recolor(y, cb, cr, luma, blue, red, weights)
+    return luma, blue, red
 
 
 def _change(given: Matrix, wanted: Matrix) -> NDArray[np.float64]:
-    """[3, 2] What Cb - 128 and Cr - 128 of one matrix add to Y, and give of Cb and of Cr, of another, in code values."""
+    """[3, 2] What Cb - 128 and Cr - 128 of one matrix add to Y, and give of Cb and of Cr, of another."""
     (kr, kb), (to_r, to_b) = WEIGHTS[given], WEIGHTS[wanted]
     red, blue = np.array([0, 2 * (1 - kr)]), np.array([2 * (1 - kb), 0])
     green = -(kr * red + kb * blue) / (1 - kr - kb)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from av.video.frame import VideoFrame
 
@@ -31,7 +33,7 @@ def standard(frame: VideoFrame, size: tuple[int, int] | None = None) -> VideoFra
         return frame
     width, height = size or (frame.width, frame.height)
     full = frame.format.name.startswith("yuvj") or frame.color_range == FULL_RANGE
-    ranges = {"src_color_range": "JPEG", "dst_color_range": "MPEG"} if full else {}
+    ranges: dict[str, Any] = {"src_color_range": "JPEG", "dst_color_range": "MPEG"} if full else {}
     way = None if (width, height) == (frame.width, frame.height) else "AREA"
     same = frame.format.name == WIDE and way is None and not full
     wide = frame if same else frame.reformat(width, height, WIDE, interpolation=way, **ranges)

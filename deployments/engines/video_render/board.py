@@ -10,6 +10,7 @@ from deployments.engines.video_render import frames, motion, pictures
 from deployments.engines.video_render.clip import Drawn
 from deployments.operation import JSON, Inputs
 from kernels import shift, transitions, yuv
+from kernels.blend import DISSOLVE
 from kernels.yuv import Layer, Matrix
 
 
@@ -53,6 +54,8 @@ class Board:
         """A layer over what is there."""
         mode = mode if self.frame is not None else "normal"
         own = frames.planes(self.writable())
+        if mode == DISSOLVE:
+            layer, opacity, mode = shift.scattered(layer, opacity), 1.0, "normal"
         made = layer if mode == "normal" else shift.blended(own, layer, mode, self.matrix)
         if made is not None:
             yuv.blend(own, made, opacity)
@@ -87,11 +90,13 @@ class Still:
         return self._made[1]
 
     def _converted(self, place: motion.Place) -> Layer | None:
-        x, y = round(place[0]), round(place[1])
-        rgba = pictures.scaled(self._rgba, place[2:])
+        x, y, width, height = round(place[0]), round(place[1]), *place[2:]
         left, top = max(0, -x), max(0, -y)
-        rgba = rgba[top : max(top, self._canvas[1] - y), left : max(left, self._canvas[0] - x)]
-        if not (rgba.size and rgba[..., 3].any()):
+        right, bottom = min(width, self._canvas[0] - x), min(height, self._canvas[1] - y)
+        if right <= left or bottom <= top:
+            return None
+        rgba = pictures.scaled(self._rgba, place[2:], (left, top, right, bottom))
+        if not rgba[..., 3].any():
             return None
         return yuv.layer(rgba, x + left, y + top, self._color)
 

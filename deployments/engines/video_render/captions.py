@@ -58,16 +58,20 @@ def on_clip(cues: Sequence[JSON], in_ms: int, out_ms: int | None) -> list[JSON]:
 
 
 def cues_of(parameters: JSON, transcripts: Mapping[str, str], inputs: Inputs) -> list[JSON]:
-    """The cues of every clip's transcript, timed from the file's start; a transition shows none of what it adds."""
+    """The cues of every clip's transcript, timed from the file's start; a transition shows none of what it adds. Of the
+    sound of an audio track too, where no clip that is seen has the same source."""
+    clips = [row for row in parameters["clips"] if not row["overlay"]]
+    shown = {row["source_id"] for row in clips}
+    heard = [row for row in parameters["sounds"] if row["music"] and row["source_id"] not in shown]
     cues: list[JSON] = []
-    for row in parameters["clips"]:
+    for row in (*clips, *heard):
         id = transcripts.get(row["source_id"])
-        if id is None or row["overlay"]:
+        if id is None:
             continue
-        speed, lead = row["speed"], row["lead_ms"]
+        speed, lead, tail = row["speed"], row.get("lead_ms", 0), row.get("tail_ms", 0)
         first = row["in_ms"] + round(lead * speed)
-        lasts = row["duration_ms"] - lead - row["tail_ms"]
-        end = None if row["out_ms"] is None and not row["tail_ms"] else first + round(lasts * speed)
+        lasts = row["duration_ms"] - lead - tail
+        end = None if row["out_ms"] is None and not tail else first + round(lasts * speed)
         for cue in on_clip(inputs[id].json()["cues"], first, end):
             moved = {key: row["start_ms"] + lead + round(cue[key] / speed) for key in ("start_ms", "end_ms")}
             cues.append(cue | moved)

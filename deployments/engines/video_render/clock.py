@@ -112,8 +112,8 @@ def between(
 
 
 def decoded(container: InputContainer, stream: Any, decoder: Any = None) -> Iterator[VideoFrame]:
-    """Every frame of a stream that can be decoded, by another `decoder` than its own where one is given. A damaged packet
-    costs its own frames alone.
+    """Every frame of a stream that can be decoded, by its own decoder or the given one. A damaged packet costs its own
+    frames alone.
 
     Raises UndecodableMedia for a change of size.
     """

@@ -15,6 +15,7 @@ from typing import Any
 from deployments.engines.video_render.captions import cues_of
 from deployments.engines.video_render.clock import EDGE_S, ticks
 from deployments.engines.video_render.facts import STILLS, facts_of
+from deployments.engines.video_render.sources import SIDEWAYS
 from deployments.operation import JSON, Input, Inputs, Plan
 
 KIND = "render_segment"
@@ -44,6 +45,8 @@ def cut(plan: Plan, inputs: Inputs) -> list[Plan]:
     facts = STILLS if moving is None else facts_of(inputs[moving])
     encoder = {name: parameters["profile"][name] for name in ENCODING}
     aspect = facts.aspect if parameters["profile"]["width"] is None else None
+    if aspect and moving and inputs[moving].meta.get("rotation") in SIDEWAYS:
+        aspect = 1 / aspect
     common = {
         "encoder": encoder | {"aspect": aspect and list(aspect.as_integer_ratio())},
         "leader": {

@@ -9,7 +9,7 @@ from deployments.errors import InvalidRequest
 from deployments.operation import JSON
 
 
-def passages(body: JSON, stored: Sequence[JSON], clips: list[JSON]) -> list[JSON]:
+def passages(body: JSON, stored: Sequence[tuple[str, str]], clips: list[JSON]) -> list[JSON]:
     """[{kind, first, second, start_ms, duration_ms}], the clips by their numbers. Changes `clips`.
 
     Two clips that follow each other are both lengthened, by half of the duration, out of what their sources hold
@@ -17,9 +17,9 @@ def passages(body: JSON, stored: Sequence[JSON], clips: list[JSON]) -> list[JSON
     moves on the timeline. Two that overlap already pass one into the other for as long as they overlap. The sound
     passes over with equal power.
 
-    stored: the clips as the sequence has them; clips: as resolved, in the same order. Raises InvalidRequest.
+    stored: (id, JSON path) of the clips of the sequence; clips: as resolved, in the same order. Raises InvalidRequest.
     """
-    numbers = {clip["id"]: number for number, clip in enumerate(stored)}
+    numbers = {id: number for number, (id, _) in enumerate(stored)}
     made: list[JSON] = []
     for n, row in enumerate(body.get("transitions", ())):
         where = f"sequence.transitions[{n}]"
@@ -53,7 +53,7 @@ def passages(body: JSON, stored: Sequence[JSON], clips: list[JSON]) -> list[JSON
             {"kind": row["kind"], "first": first, "second": second, "start_ms": b["start_ms"], "duration_ms": lasts}
         )
     made.sort(key=lambda row: int(row["first"]))
-    _check_overlaps(clips, made)
+    _check_overlaps(clips, [where for _, where in stored], made)
     return made
 
 
@@ -68,7 +68,7 @@ def _lengthen(clip: JSON, lead_ms: int = 0, tail_ms: int = 0) -> None:
         clip["out_ms"] += round(tail_ms * clip["speed"])
 
 
-def _check_overlaps(clips: Sequence[JSON], made: Sequence[JSON]) -> None:
+def _check_overlaps(clips: Sequence[JSON], places: Sequence[str], made: Sequence[JSON]) -> None:
     """Where two clips of a lane are seen at once, a transition says how; three are never."""
     joined = {(row["first"], row["second"]) for row in made}
     for number, (a, b) in enumerate(pairwise(clips)):
@@ -76,9 +76,9 @@ def _check_overlaps(clips: Sequence[JSON], made: Sequence[JSON]) -> None:
             continue
         if (number, number + 1) not in joined:
             raise InvalidRequest(
-                f"a clip of a video track begins at {b['start_ms']} ms, before the clip before it has ended; put a "
-                "transition between them, or the second one on a track of its own",
-                field="sequence.tracks.clips.start_ms_on_timeline",
+                f"{places[number + 1]} begins at {b['start_ms'] + b['lead_ms']} ms, before {places[number]} has ended; "
+                "put a transition between them, or the second one on a track of its own",
+                field=f"{places[number + 1]}.start_ms_on_timeline",
             )
     for a, b in pairwise(made):
         if a["second"] == b["first"] and a["start_ms"] + a["duration_ms"] > b["start_ms"]:

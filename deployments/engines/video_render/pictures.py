@@ -36,11 +36,27 @@ def _read(source: Source, mode: str | None) -> Image.Image:
         raise UndecodableMedia(f"the picture {source.id} cannot be decoded") from error
 
 
-def scaled(rgba: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """RGBA uint8 [h, w, 4], straight, at width and height; resampled premultiplied, so no color bleeds in."""
+def scaled(
+    rgba: NDArray[np.uint8], size: tuple[int, int], part: tuple[int, int, int, int] | None = None
+) -> NDArray[np.uint8]:
+    """RGBA uint8 [h, w, 4], straight, at width and height; resampled premultiplied, so no color bleeds in.
+
+    part: left, top, right, bottom of what is wanted of it, in pixels of that size; the rest is not made.
+    """
+    left, top, right, bottom = part or (0, 0, *size)
     if size == (rgba.shape[1], rgba.shape[0]):
-        return rgba
-    made = Image.fromarray(rgba, "RGBA").convert("RGBa").resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        return rgba[top:bottom, left:right]
+    across, down = rgba.shape[1] / size[0], rgba.shape[0] / size[1]
+    made = (
+        Image.fromarray(rgba, "RGBA")
+        .convert("RGBa")
+        .resize(
+            (right - left, bottom - top),
+            Image.Resampling.LANCZOS,
+            box=(left * across, top * down, min(right * across, rgba.shape[1]), min(bottom * down, rgba.shape[0])),
+            reducing_gap=3.0,
+        )
+    )
     return np.asarray(made.convert("RGBA"))
 
 

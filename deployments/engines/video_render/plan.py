@@ -10,16 +10,16 @@ from artifacts.errors import NotFound
 from configs.fonts import UnknownFont, font, fonts
 from configs.profiles import profiles
 from configs.settings import Settings
-from deployments.engines.video_render.clips import need
 from deployments.engines.video_render.copied import copied
 from deployments.engines.video_render.models import BurnIn, Ducking, RenderRequest, SoftCaptions
 from deployments.engines.video_render.searcher import choice, listed, weights_id
 from deployments.engines.video_render.timeline import Resolved, has_video, resolve
-from deployments.errors import InvalidRequest, MissingDependency, UnknownPreset, WrongAsset
+from deployments.engines.video_render.transcripts import transcripts_of
+from deployments.errors import InvalidRequest, UnknownPreset
 from deployments.operation import JSON, Context, Input, Operation, Plan, Warning
 from deployments.timeline import sequences
 
-BACKEND_VERSION = "9"
+BACKEND_VERSION = "10"
 INLINE = "sequence_aaaaaaaa"
 """The id that a sequence without a document goes by; it never leaves the plan."""
 DEPENDS_ON = ("summary", "captions")
@@ -48,10 +48,10 @@ def plan(request: RenderRequest, context: Context, registry: Registry, settings:
     captions = None
     if burnt is not None:
         captions = {
-            "transcripts": _transcripts(burnt.artifact_id, "burn_in_captions", found, registry, scope),
+            "transcripts": transcripts_of(burnt.artifact_id, "burn_in_captions", found, registry, scope),
             "style": _style(burnt),
         }
-    text = None if soft is None else _transcripts(soft.artifact_id, "soft_captions", found, registry, scope)
+    text = None if soft is None else transcripts_of(soft.artifact_id, "soft_captions", found, registry, scope)
     proof, warnings = _proof(request, body, found, registry, scope, settings)
     return Plan(
         operation="video_render",
@@ -74,7 +74,7 @@ def plan(request: RenderRequest, context: Context, registry: Registry, settings:
         inputs=tuple(found.inputs),
         parent_asset_id=found.parent_asset_id,
         weights_id=weights_id(proof, settings) if proof else None,
-        warnings=tuple(warnings),
+        warnings=(*found.warnings, *warnings),
     )
 
 
@@ -182,40 +182,6 @@ def _style(burn: BurnIn) -> JSON:
         raise InvalidRequest(str(error), field="burn_in_captions.style.font") from None
     others = [other.sha256 for other in fonts().values()]  # cues may need letters that the font has not
     return burn.style.model_dump() | {"font": row.name, "font_sha256": row.sha256, "fallback_sha256": others}
-
-
-def _transcripts(
-    artifact_id: str | None, field: str, found: Resolved, registry: Registry, scope: Scope
-) -> dict[str, str]:
-    """Video asset -> its transcript: the one that is named, else each asset's latest, where it has one."""
-    if artifact_id is not None:
-        record = _transcript(artifact_id, f"{field}.artifact_id", found.assets, registry, scope)
-        made = {record.parent_asset_id or "": record.id}
-    else:
-        latest = {asset: registry.latest(scope, asset, "asr_transcript") for asset in found.assets}
-        made = {asset: record.id for asset, record in latest.items() if record is not None}
-        if not made:
-            asset = found.assets[0] if found.assets else "…"
-            raise MissingDependency(
-                f'asset {asset} has no captions; make them with POST /video/captions/generate {{"asset_id": '
-                f'"{asset}"}}',
-                field=field,
-            )
-    for id in made.values():
-        need(found.inputs, id, "captions")
-    return made
-
-
-def _transcript(id: str, field: str, assets: list[str], registry: Registry, scope: Scope) -> Record:
-    try:
-        record = registry.artifact(scope, id)
-    except NotFound as error:
-        raise NotFound(error.message, field) from None
-    if record.kind != "asr_transcript":
-        raise InvalidRequest(f"{field} is a {record.kind}; give an asr_transcript", field=field)
-    if record.parent_asset_id not in assets:
-        raise WrongAsset(f"{field} is of asset {record.parent_asset_id}, which is not shown here", field=field)
-    return record
 
 
 def _notice(plan: Plan, item: Input, registry: Registry) -> JSON:

@@ -105,15 +105,14 @@ class Mix:
 
     how = "encoded"
 
-    def __init__(self, out: OutputContainer, plan: Plan, inputs: Inputs, tools: Tools, like: Heard) -> None:
-        """`like`: the first clip's stream, whose rate and layout are kept where players know them."""
+    def __init__(self, out: OutputContainer, plan: Plan, inputs: Inputs, tools: Tools, heard: Sequence[Heard]) -> None:
+        """`heard`: what is added up. Its highest rate and its channels are kept, so that none of it loses any: up to
+        two channels, and of rates that players know; a single odd rate becomes 48000."""
         parameters = plan.parameters
         codec = parameters["profile"]["audio"]
         self._wanted, self._rows, self._inputs, self._tools = parameters["mix"], parameters["sounds"], inputs, tools
-        self.rate = like.rate if like.rate in RATES else 48000
-        self.layout = LAYOUTS.get(like.channels, "stereo")
-        if any(row["music"] for row in self._rows):
-            self.layout = "stereo"
+        self.rate = max(one.rate if one.rate in RATES else 48000 for one in heard)
+        self.layout = LAYOUTS.get(max(one.channels for one in heard), "stereo")
         self._channels = 1 if self.layout == "mono" else 2
         self._out = out
         self._stream: Any = out.add_stream(codec["codec"], rate=self.rate, layout=self.layout)
@@ -213,7 +212,7 @@ def soundtrack(out: OutputContainer, plan: Plan, inputs: Inputs, tools: Tools, h
     )
     if untouched and first.codec in KEPT:
         return Copied(out, inputs[row["source_id"]])
-    return Mix(out, plan, inputs, tools, first)
+    return Mix(out, plan, inputs, tools, [heard[row["source_id"]] for row in rows])
 
 
 __all__ = ["Copied", "Mix", "Silence", "Sound", "soundtrack"]

@@ -13,11 +13,12 @@ from fractions import Fraction
 
 from artifacts import Registry, Scope
 from configs.profiles import Profile
-from deployments.engines.video_render.clips import Found, need, shown_clip, source_of, timed
+from deployments.engines.video_render.clips import check_scaled, shown_clip, timed
 from deployments.engines.video_render.motion import automated, moved
 from deployments.engines.video_render.passages import passages
+from deployments.engines.video_render.sources import Found, need, source_of
 from deployments.errors import InvalidRequest
-from deployments.operation import JSON, Input
+from deployments.operation import JSON, Input, Warning
 
 STILL_FPS = 30
 """Frames a second where no clip has any of its own."""
@@ -38,6 +39,10 @@ class Resolved:
     parent_asset_id: str | None = None
     assets: list[str] = field(default_factory=list)
     """The video assets shown, in order."""
+    heard: list[str] = field(default_factory=list)
+    """The assets of the audio tracks, in order."""
+    warnings: list[Warning] = field(default_factory=list)
+    """What of the sequence is not in the file."""
 
 
 @dataclass(slots=True)
@@ -75,20 +80,22 @@ def resolve(
     canvas = [side & ~1 for side in leader.upright]
     if profile.width is not None and profile.height is not None:
         canvas = [profile.width, profile.height]
-    square = profile.width is not None
+    aspect = leader.aspect if profile.width is None else Fraction(1)
     clips = []
     for number, lane in enumerate(lanes):
         for row in lane:
-            made = shown_clip(registry, scope, inputs, row.clip, row.source, row.where, square=square)
+            made = shown_clip(registry, scope, inputs, row.clip, row.source, row.where, aspect=aspect)
             need(inputs, row.source.id, "video")
             clips.append(made | {"lane": number, "overlay": False, "curves": automated(body, row.track, row.clip)})
-    transitions = passages(body, [row.clip for row in rows], clips)
+            check_scaled(clips[-1], row.where)
+    transitions = passages(body, [(row.clip["id"], row.where) for row in rows], clips)
     whole = max(clip["start_ms"] + clip["duration_ms"] - clip["tail_ms"] for clip in clips)
     end = min(whole, whole if end_ms is None else end_ms)
     if start_ms >= end:
         raise InvalidRequest(f"start_ms is {start_ms}, and the sequence lasts {whole} ms", field="start_ms")
+    warnings = _unseen(registry, scope, body, whole)
     sounds = _sounds(registry, scope, body, inputs)
-    overlays = _overlays(registry, scope, body, inputs, len(lanes), whole, square)
+    overlays = _overlays(registry, scope, body, inputs, len(lanes), whole, aspect)
     kept = [(n, cut) for n, clip in enumerate(clips) if (cut := _window(clip, start_ms, end))]
     if not kept:
         raise InvalidRequest(f"nothing is shown from {start_ms} to {end} ms", field="start_ms")
@@ -118,6 +125,8 @@ def resolve(
     found.parent_asset_id = next((row.source.asset_id for row in rows if row.source.id in shown), None)
     assets = [r.source.id for r in rows if r.source.id in shown and r.source.kind == "video" and r.source.is_asset]
     found.assets = list(dict.fromkeys(assets))
+    found.heard = list(dict.fromkeys(row["source_id"] for row in found.sounds if row["music"]))
+    found.warnings = warnings
     return found
 
 
@@ -125,6 +134,22 @@ HEARD = (
     "source_id", "kind", "start_ms", "in_ms", "out_ms", "duration_ms", "speed", "volume_db", "ramps", "curves",
 )  # fmt: skip
 """What of a clip its sound follows from."""
+
+
+def _unseen(registry: Registry, scope: Scope, body: JSON, whole_ms: int) -> list[Warning]:
+    """A warning for each clip that begins when the last video clip has ended, and for each picture that moves."""
+    made = []
+    for kind in ("video", "overlay", "audio"):
+        for where, _, clip in _clips(body, kind):
+            if clip["start_ms_on_timeline"] >= whole_ms:
+                begins = f"begins at {clip['start_ms_on_timeline']} ms, and the video tracks end at {whole_ms} ms"
+                made.append(Warning(f"{where} {begins}: it is left out", field=f"{where}.start_ms_on_timeline"))
+            elif kind != "audio":
+                source = source_of(registry, scope, clip, where)
+                if source.kind == "image" and (source.meta.get("frames") or 1) > 1:
+                    moves = f"{where} is a picture of {source.meta['frames']} frames, of which the first is shown"
+                    made.append(Warning(f"{moves}; a video of them moves", field=source.field))
+    return made
 
 
 def _picture(canvas: list[int], profile: Profile, leader: Found, clips: list[JSON], duration_ms: int) -> JSON:
@@ -164,7 +189,7 @@ def _lanes(registry: Registry, scope: Scope, body: JSON) -> list[list[Row]]:
 
 
 def _overlays(
-    registry: Registry, scope: Scope, body: JSON, inputs: list[Input], lane: int, whole_ms: int, square: bool
+    registry: Registry, scope: Scope, body: JSON, inputs: list[Input], lane: int, whole_ms: int, aspect: Fraction
 ) -> list[JSON]:
     """The clips of the overlay tracks, each in a lane of its own; one without an end stays to the sequence's."""
     made = []
@@ -178,9 +203,10 @@ def _overlays(
         stays = clip["in_ms"] + max(1, round((whole_ms - clip["start_ms_on_timeline"]) * clip["speed"]))
         said = clip | {"out_ms": clip.get("out_ms") or (stays if source.kind == "image" else None)}
         said |= {"position": clip.get("position") or [0, 0], "scale": clip.get("scale") or 1.0}
-        row = shown_clip(registry, scope, inputs, said, source, where, square=square)
+        row = shown_clip(registry, scope, inputs, said, source, where, aspect=aspect)
         need(inputs, source.id, "overlay")
         made.append(row | {"lane": lane + number, "overlay": True, "curves": automated(body, track, clip)})
+        check_scaled(made[-1], where)
     return made
 
 
