@@ -9,8 +9,8 @@ import pytest
 from deployments.jobs import job
 from deployments.operation import JSON
 from deployments.runner import Runner
+from tests.unit.renders import CONTEXT, SCOPE, Shop, clip, timeline
 from tests.unit.test_proof import runner
-from tests.unit.test_video_render import CONTEXT, SCOPE, Shop, clip, timeline
 
 
 @pytest.fixture

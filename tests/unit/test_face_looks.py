@@ -23,9 +23,7 @@ from deployments.inputs import StoredInputs
 from deployments.operation import JSON
 from kernels import anonymise
 from kernels.anonymise import Planes
-from tests.unit.test_video_render import TICK, Shop, face_blur, shop, timeline, tools_for
-
-__all__ = ["shop"]
+from tests.unit.renders import TICK, Shop, face_blur, timeline, tools_for
 
 STYLES: tuple[Style, ...] = ("blur", "mosaic", "solid")
 BASE = Fraction(1, 12800)

@@ -21,7 +21,7 @@ from deployments.engines.video_render.faces import Tracks
 from deployments.errors import AppError
 from deployments.replicas.local import local_runner
 from kernels.faces import ellipse_mask
-from tests.unit.test_video_render import CONTEXT, Shop
+from tests.unit.renders import CONTEXT, Shop
 
 BOX = (200.0, 80.0, 90.0, 120.0)
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "video_clips"

@@ -16,9 +16,8 @@ from deployments.operations import OPERATIONS
 from deployments.replicas.host import Host
 from deployments.runner import Runner
 from tests.unit.flashes import CASES, FLASH_S, MEDIA_TYPES, beeps, flash_and_beep, flashes
-from tests.unit.test_video_render import CONTEXT, SCOPE, Forgetful, Shop, clip, file, shop, timeline
+from tests.unit.renders import CONTEXT, SCOPE, Forgetful, Shop, clip, file, timeline
 
-__all__ = ["shop"]
 LARGEST_OFFSET_S = 0.020
 WAYS: dict[str, JSON] = {
     "whole": {},

@@ -22,9 +22,7 @@ from deployments.operation import JSON
 from deployments.operations import OPERATIONS
 from deployments.replicas.host import Host
 from deployments.runner import Runner
-from tests.unit.test_video_render import CONTEXT, SCOPE, Shop, face_blur, shop, speakers, timeline, truth
-
-__all__ = ["shop", "speakers", "truth"]
+from tests.unit.renders import CONTEXT, SCOPE, Shop, face_blur, timeline
 
 
 class Oracle:

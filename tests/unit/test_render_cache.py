@@ -32,25 +32,10 @@ from deployments.operations import OPERATIONS
 from deployments.replicas.host import Host
 from deployments.replicas.kept import Kept
 from deployments.runner import Runner
+from tests.unit.renders import CONTEXT, SCOPE, Forgetful, Shop, clip, decoded, face_blur, file, png, timeline, tools_for
 from tests.unit.test_proof import Oracle, first_face, runner
-from tests.unit.test_video_render import (
-    CONTEXT,
-    SCOPE,
-    Forgetful,
-    Shop,
-    clip,
-    decoded,
-    face_blur,
-    file,
-    png,
-    shop,
-    speakers,
-    timeline,
-    tools_for,
-    truth,
-)
 
-__all__ = ["first_face", "shop", "speakers", "truth"]
+__all__ = ["first_face"]
 RATE = 10
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from deployments.errors import AppError
 from deployments.operation import JSON
+from tests.unit.renders import SCOPE, Forgetful, Shop, clip, face_blur, file, png
 from tests.unit.test_render_cache import film
-from tests.unit.test_video_render import SCOPE, Forgetful, Shop, clip, face_blur, file, png
 
 pytestmark = pytest.mark.slow
 GRID_MS = 700

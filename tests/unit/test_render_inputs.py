@@ -11,10 +11,8 @@ import pytest
 from deployments.errors import UndecodableMedia
 from kernels import tonemap
 from tests.unit.flashes import FLASH_S, flash_and_beep, flashes
+from tests.unit.renders import Shop, clip, decoded, file, luma, timeline
 from tests.unit.test_flash_and_beep import together
-from tests.unit.test_video_render import Shop, clip, decoded, file, luma, shop, timeline
-
-__all__ = ["shop"]
 
 
 def test_no_sound_makes_no_stream(shop: Shop, tmp_path: Path) -> None:

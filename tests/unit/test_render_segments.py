@@ -22,9 +22,7 @@ from deployments.engines.video_render.segments import Segment
 from deployments.errors import BackendUnavailable
 from deployments.inputs import StoredInputs
 from kernels.tracks import Track
-from tests.unit.test_video_render import Shop, clip, decoded, file, luma, shop, timeline, tools_for
-
-__all__ = ["shop"]
+from tests.unit.renders import Shop, clip, decoded, file, luma, timeline, tools_for
 
 
 @pytest.fixture(scope="module")

@@ -13,21 +13,23 @@ import pytest
 from artifacts import Asset
 from deployments.operation import JSON
 from kernels.sound import CEILING, Loudness
+from tests.unit.renders import Shop, file, samples, timeline
 from tests.unit.test_render_timeline import animated, joined, tracks
-from tests.unit.test_video_render import Shop, file, samples, shop, timeline
 
-__all__ = ["shop"]
 RATE = 48000
+LAYOUTS = {1: "mono", 2: "stereo"}
 
 
 def movie(
     path: Path, sound: np.ndarray | None, seconds: float = 2.0, rate: int = RATE, flash: tuple[float, ...] = ()
 ) -> Path:
-    """25 grey frames a second, white for the frames that begin in the 40 ms from each `flash`, and AAC of `sound`."""
+    """25 grey frames a second, white for the frames that begin in the 40 ms from each `flash`, and AAC of `sound`.
+
+    sound: [n] or [2, n]."""
     with av.open(str(path), "w", format="mp4") as out:
         stream = out.add_stream("libx264", rate=25, options={"qp": "10"})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        audio: Any = None if sound is None else out.add_stream("aac", rate=rate, layout="mono")
+        audio: Any = None if sound is None else out.add_stream("aac", rate=rate, layout=LAYOUTS[sound.ndim])
         if audio is not None:
             audio.bit_rate = 160000
         for number in range(round(seconds * 25)):
@@ -39,9 +41,10 @@ def movie(
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
         if audio is not None and sound is not None:
-            for at in range(0, len(sound), 1024):
-                part = np.ascontiguousarray(sound[None, at : at + 1024].astype(np.float32))
-                piece = av.AudioFrame.from_ndarray(part, format="fltp", layout="mono")
+            channels = np.atleast_2d(sound)
+            for at in range(0, channels.shape[1], 1024):
+                part = np.ascontiguousarray(channels[:, at : at + 1024].astype(np.float32))
+                piece = av.AudioFrame.from_ndarray(part, format="fltp", layout=LAYOUTS[sound.ndim])
                 piece.sample_rate, piece.pts, piece.time_base = rate, at, Fraction(1, rate)
                 out.mux(audio.encode(piece))
             out.mux(audio.encode(None))
@@ -82,6 +85,25 @@ def test_audio_tracks_are_mixed_under_the_video(shop: Shop, low: Asset, high: As
     for begin, end, loud in ((0.1, 0.9, 0.0), (1.1, 1.6, 0.125), (1.75, 1.95, 0.0)):
         assert level_of(part(sound, begin, end), 2000) == pytest.approx(loud, abs=0.01)
         assert level_of(part(sound, begin, end), 300) == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_a_poor_first_clip_takes_nothing_from_the_others(kind: str, shop: Shop, tmp_path: Path) -> None:
+    """8 kHz and one channel, then, or under it, 48 kHz with 9 kHz on the left alone."""
+    poor = shop.asset(movie(tmp_path / "poor.mp4", sine(300, rate=8000), rate=8000))
+    rich = shop.asset(movie(tmp_path / "rich.mp4", np.stack([sine(9000), 0 * sine(9000)])))
+    if kind == "video":
+        request, begin = tracks(("video", [{"asset_id": poor.id}, {"asset_id": rich.id}])), 2.0
+    else:
+        request, begin = tracks(("video", [{"asset_id": poor.id}]), ("audio", [{"asset_id": rich.id}])), 0.0
+    output = shop.render(request)
+    with av.open(str(file(output))) as made:
+        assert (made.streams.audio[0].rate, made.streams.audio[0].layout.name) == (RATE, "stereo")
+    left, right = samples(file(output))
+    assert level_of(part(left, begin + 0.3, begin + 1.7), 9000) == pytest.approx(0.25, abs=0.02)
+    assert level_of(part(right, begin + 0.3, begin + 1.7), 9000) == pytest.approx(0, abs=0.01)
+    for side in (left, right):
+        assert level_of(part(side, 0.3, 1.7), 300) == pytest.approx(0.25, abs=0.02)
 
 
 def test_a_transition_passes_the_sound_over_with_equal_power(shop: Shop, low: Asset, high: Asset) -> None:
@@ -142,3 +164,66 @@ def test_speed_keeps_the_pitch(speed: float, shop: Shop, low: Asset) -> None:
     spectrum = np.abs(np.fft.rfft(inner * np.hanning(len(inner))))
     assert np.argmax(spectrum) * RATE / len(inner) == pytest.approx(300, abs=6)
     assert len(sound) / RATE == pytest.approx(2 / speed, abs=0.06)
+
+
+def test_cut_sound_is_the_sources(shop: Shop, speakers: Asset, shared_data: Path) -> None:
+    """The second from 2.5 s, up to the codec's own error, without any shift."""
+    output = shop.render(timeline(speakers.id, in_ms=2500, out_ms=3500))
+    assert output.meta["audio"] == "encoded"
+    with av.open(str(file(output))) as made:
+        rate = made.streams.audio[0].rate
+        assert made.duration == pytest.approx(1_000_000, abs=45_000)
+    source = samples(shared_data / "media" / "face_clip.mp4").mean(axis=0)[int(2.5 * rate) : int(3.5 * rate)]
+    cut = samples(file(output)).mean(axis=0)[: len(source)]
+    assert len(cut) == len(source)
+    shifts = range(-64, 65)
+    scores = [float(np.corrcoef(source[64:-64], np.roll(cut, shift)[64:-64])[0, 1]) for shift in shifts]
+    assert max(scores) > 0.98
+    assert shifts[int(np.argmax(scores))] == 0
+
+
+def test_sound_that_mp4_does_not_take_is_encoded(shop: Shop, tmp_path: Path) -> None:
+    path = tmp_path / "c.webm"
+    with av.open(str(path), "w", format="webm") as out:
+        video = out.add_stream("libvpx-vp9", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = out.add_stream("libopus", rate=48000, layout="stereo")
+        resampler = av.AudioResampler("s16", "stereo", 48000)
+        tone = np.sin(np.arange(48000) * 0.05)[None].repeat(2, 0).astype(np.float32)
+        for start in range(0, 48000, 960):
+            part = av.AudioFrame.from_ndarray(np.ascontiguousarray(tone[:, start : start + 960]), "fltp", "stereo")
+            part.sample_rate, part.pts, part.time_base = 48000, start, Fraction(1, 48000)
+            out.mux(sound.encode(resampler.resample(part)[0]))
+        for _ in range(25):
+            out.mux(video.encode(av.VideoFrame(64, 48, "yuv420p")))
+        out.mux(video.encode(None))
+        out.mux(sound.encode(None))
+    output = shop.render(timeline(shop.asset(path, "video/webm").id))
+    assert output.meta["audio"] == "encoded"
+    with av.open(str(file(output))) as made:
+        assert made.streams.audio[0].codec_context.name == "aac"
+    before, after = samples(path)[0, 4800:38400], samples(file(output))[0]
+    scores = [float(np.corrcoef(before, after[4800 + n : 38400 + n])[0, 1]) for n in range(-60, 61)]
+    assert max(scores) > 0.99
+    assert abs(int(np.argmax(scores)) - 60) <= 48  # a millisecond: webm's clock; the tone's period is 126
+
+
+def test_the_sound_of_several_clips_is_joined(shop: Shop, speakers: Asset, shared_data: Path) -> None:
+    """Against the source's own samples: 1.0 to 1.8 s, 0.2 s of silence, 5.0 to 5.6 s at half the amplitude."""
+    clips = [
+        {"asset_id": speakers.id, "in_ms": 1000, "out_ms": 1800},
+        {"asset_id": speakers.id, "in_ms": 5000, "out_ms": 5600, "start_ms_on_timeline": 1000, "volume_db": -6.0206},
+    ]
+    request = {"sequence": {"tracks": [{"kind": "video", "clips": clips}]}, "render_profile": "draft_480p_fast"}
+    output = shop.render(request)
+    assert output.meta["audio"] == "encoded"
+    with av.open(str(file(output))) as made:
+        rate = made.streams.audio[0].rate
+    source, joined = samples(shared_data / "media" / "face_clip.mp4").mean(axis=0), samples(file(output)).mean(axis=0)
+    assert len(joined) == pytest.approx(1.6 * rate, abs=2100)
+    for start, first, last, gain in ((0.0, 1.0, 1.8, 1.0), (1.0, 5.0, 5.6, 0.5)):
+        a = source[int((first + 0.05) * rate) : int((last - 0.05) * rate)]
+        b = joined[int((start + 0.05) * rate) :][: len(a)]
+        assert np.corrcoef(a, b)[0, 1] > 0.97
+        assert np.abs(b).mean() == pytest.approx(gain * np.abs(a).mean(), rel=0.08)
+    assert np.abs(joined[int(0.85 * rate) : int(0.95 * rate)]).max() < 0.01

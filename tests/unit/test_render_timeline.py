@@ -21,21 +21,9 @@ from deployments.operation import JSON
 from deployments.timeline import edits, sequences
 from deployments.timeline.models import SequenceRequest
 from deployments.timeline.requests import AutomationRequest
-from kernels.blend import MODES
-from tests.unit.test_video_render import (
-    SCOPE,
-    Shop,
-    clip,
-    decoded,
-    file,
-    luma,
-    png,
-    shop,
-    timeline,
-    tools_for,
-)
+from kernels.blend import MODES, dissolve_hash
+from tests.unit.renders import SCOPE, Shop, clip, decoded, file, luma, png, timeline, tools_for
 
-__all__ = ["shop"]
 SIZE = (64, 48)
 
 
@@ -193,6 +181,23 @@ def test_blend_modes_are_those_of_the_table(mode: str, shop: Shop) -> None:
     wanted = backdrop * 0.25 + MODES[mode].reference(backdrop, source).clamp(0, 1) * 0.75
     rgb = made.reformat(format="rgb24", src_colorspace="ITU709").to_ndarray()[405:445, 104:160]
     assert np.abs(rgb.reshape(-1, 3).mean(axis=0) - wanted.numpy()[0] * 255).max() < 4
+
+
+def test_dissolve_scatters(shop: Shop) -> None:
+    """Each pixel of the upper picture whole or not at all, three of ten of them, by the pattern of pictures."""
+    clips = [{"asset_id": grey_of(shop, value), "out_ms": 80} for value in (0, 255)]
+    over = clips[1] | {"blend_mode": "dissolve", "opacity": 0.3, "position": [5, 3], "scale": 4.0}
+    request = tracks(("video", clips[:1]), ("overlay", [over])) | {"render_profile": "preview_720p_fast"}
+    plan = shop.plan(request | {"proof": "off"})
+    inputs = StoredInputs(shop.registry, plan, shop.folder)
+    (one,) = cut(plan, inputs)
+    film = Film(one, Stage.of(inputs, tools_for(shop, shop.folder)))
+    luma = planes(next(film.pictures()).frame())[0][3 : 3 + 192, 5 : 5 + 256]
+    assert set(np.unique(luma)) == {16, 235}
+    rows, columns = np.mgrid[3 : 3 + 192, 5 : 5 + 256].astype(np.uint64)
+    wanted = (dissolve_hash(columns, rows, np.uint64(0)).astype(float) + 0.5) / 4096 < 0.3
+    assert np.array_equal(luma == 235, wanted)
+    assert (luma == 235).mean() == pytest.approx(0.3, abs=0.01)
 
 
 def test_a_crop_shows_its_part(shop: Shop, tmp_path: Path) -> None:

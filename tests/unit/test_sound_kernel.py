@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.signal import sosfreqz
+from scipy.signal import resample_poly, sosfreqz
 
 from kernels.sound import CEILING, Ducker, Limiter, Loudness, k_weighting
 
@@ -67,6 +67,20 @@ def test_the_limiter_keeps_peaks_and_leaves_the_rest() -> None:
         assert np.array_equal(made[piece][:, :19000], quiet[:, :19000])
         assert np.array_equal(made[piece][:, 21500:], quiet[:, 21500:])
     assert np.allclose(made[333], made[8192], atol=1e-6)
+
+
+@pytest.mark.parametrize("hertz", [997, 5000, 12000, 18000])
+def test_the_limiter_keeps_what_lies_between_samples(hertz: float) -> None:
+    """True peaks, of the sound at 16 times its rate: at 12 kHz all samples may lie 3 dB under them."""
+    for phase in (0.0, np.pi / 4, 1.2):
+        wave = 1.6 * np.sin(2 * np.pi * hertz * np.arange(RATE // 2) / RATE + phase)
+        loud = np.tile(wave, (2, 1)).astype(np.float32)
+        limiter = Limiter(RATE, 2)
+        parts = [limiter.feed(loud[:, at : at + 8192]) for at in range(0, loud.shape[1], 8192)]
+        made = np.concatenate([*parts, limiter.feed(loud[:, :0], last=True)], axis=1)
+        assert made.shape == loud.shape
+        finer = resample_poly(made.astype(float), 16, 1, axis=1)[:, 16 * 2000 : -16 * 2000]
+        assert 20 * np.log10(np.abs(finer).max()) == pytest.approx(-1.05, abs=0.1)
 
 
 def test_music_goes_down_under_speech_and_comes_back() -> None:

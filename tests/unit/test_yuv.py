@@ -120,3 +120,24 @@ def test_coarse_means_are_those_of_the_reference(size: tuple[int, int]) -> None:
     columns = min(columns, width)
     expected = yuv.coarse_reference(luma, width, rows, columns)
     assert np.array_equal(yuv.coarse(luma, width, rows, columns), expected)
+
+
+@pytest.mark.parametrize("given", MATRICES)
+@pytest.mark.parametrize("wanted", MATRICES)
+@pytest.mark.parametrize("size", [(12, 18), (7, 5)])
+def test_another_matrix_shows_the_same_colors(given: yuv.Matrix, wanted: yuv.Matrix, size: tuple[int, int]) -> None:
+    """Against RGB in float64, of planes whose rows are padded."""
+    half = ((size[0] + 1) // 2, (size[1] + 1) // 2)
+    random = np.random.default_rng(3)
+    y, cb, cr = (
+        random.integers(60, 190, (rows, columns + 4), dtype=np.uint8)[:, :columns]
+        for rows, columns in (size, half, half)
+    )
+    made = yuv.recolored((y, cb, cr), given, wanted)
+    assert [plane.shape for plane in made] == [size, half, half]
+    for row in range(size[0]):
+        for column in range(size[1]):
+            at = (row // 2, column // 2)
+            rgb = to_rgb(float(y[row, column]), float(cb[at]), float(cr[at]), given)
+            expected = yuv.to_yuv(rgb, wanted)
+            assert [made[0][row, column], made[1][at], made[2][at]] == pytest.approx(expected, abs=0.51)

@@ -15,6 +15,7 @@ from av.packet import Packet
 
 from deployments.engines.video_render import texts
 from deployments.engines.video_render.captions import cues_of
+from deployments.engines.video_render.cut import GRID_MS
 from deployments.engines.video_render.facts import heard_of
 from deployments.engines.video_render.segments import Segment
 from deployments.engines.video_render.sound import Sound, soundtrack
@@ -44,11 +45,22 @@ def join(plan: Plan, inputs: Inputs, tools: Tools, segments: Sequence[Segment]) 
     strip = Strip(filled[0].time_base)
     for pts in chain.from_iterable(segment.pts for segment in filled):
         strip.pts.append(max(pts, strip.pts[-1] + 1) if strip.pts else pts)  # frames of one time are pushed apart
-    lasts = strip.time_base if plan.parameters["picture"]["rate"] else filled[-1].lasts
-    strip.end = strip.pts[-1] * strip.time_base + lasts
+    strip.end = strip.pts[-1] * strip.time_base + _lasts(plan, segments, strip)
     with av.open(str(filled[0].path)) as first:
         made = _written(plan, inputs, tools, first.streams.video[0], _packets(filled, strip), strip.end)
     return *made, strip
+
+
+def _lasts(plan: Plan, segments: Sequence[Segment], strip: Strip) -> Fraction:
+    """Seconds that the last frame is shown: it may stay through segments in which none begins."""
+    if plan.parameters["picture"]["rate"]:
+        return strip.time_base
+    index = max(n for n, segment in enumerate(segments) if segment.pts)
+    if segments[index].lasts:
+        return segments[index].lasts
+    later = (Fraction(n * GRID_MS, 1000) + one.lasts for n, one in enumerate(segments) if n > index and one.lasts)
+    shown = strip.pts[-1] * strip.time_base
+    return max(Fraction(0), next(later, shown) - shown)
 
 
 def copy(plan: Plan, inputs: Inputs, tools: Tools, source: Source) -> tuple[Path, Sound, Strip] | None:

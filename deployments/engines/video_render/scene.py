@@ -81,7 +81,8 @@ class Scene:
             self._leader = first
         self.visible: list[tuple[int, Clip, Shown]] = []
         self.lasts = Fraction(0)
-        """Seconds that the last frame is shown, where the leading clip ends with it; else 0."""
+        """Seconds that the last frame is shown, where the leading clip ends with it, from this segment's start where it
+        came before; else 0."""
 
     @property
     def painted(self) -> int:
@@ -118,6 +119,8 @@ class Scene:
                 here = until if to is None else min(to, until)
                 own = [now.at] if now.at >= begin or not begin else []
                 first = max(begin, now.at)
+                if after is None:
+                    self.lasts = max(Fraction(0), until - first)
                 for at in [*own, *changes(self._parameters, now.at, first, here, self._time_base)]:
                     self._now, self.lasts = now, until - at if after is None else Fraction(0)
                     yield at, at

@@ -41,7 +41,8 @@ class Segment:
     painted: int
     """Faces painted, each counted in each frame."""
     lasts: Fraction
-    """Seconds that its last frame is shown, where the leading clip ends with it; else 0."""
+    """Seconds that its last frame is shown, where the leading clip ends with it; else 0. Without a frame: how long the
+    one from before stays."""
     proof: JSON | None = None
     """What was searched and found in it."""
 
