@@ -136,3 +136,14 @@ def test_a_square_stays_one_beside_pixels_that_are_not(turn: int, shop: Shop, tm
     assert aspect == (Fraction(1, 2) if turn else 2)
     rows, columns = np.nonzero(luma_of(next(decoded(file(output)))) > 150)
     assert np.ptp(columns) + 1 == pytest.approx(float((np.ptp(rows) + 1) / aspect), abs=3)
+
+
+def test_a_picture_of_16_bits_keeps_its_greys(shop: Shop, tmp_path: Path) -> None:
+    """30,000 of 65,535 is luma 16 + 219 * 0.458."""
+    base = shop.asset(clip(tmp_path / "c.mp4", [0, 40, 80], (128, 96)))
+    pixels = np.zeros((40, 40), np.uint16)
+    pixels[:, 20:] = 30_000
+    over = {"asset_id": shop.asset(png(pixels), "image/png").id}
+    luma = next(decoded(file(shop.render(timeline(base.id, overlays=(over,)))))).to_ndarray()[:96].astype(int)
+    assert luma[4:36, 4:16] == pytest.approx(16, abs=3)
+    assert luma[4:36, 24:36] == pytest.approx(16 + 219 * 30_000 / 65_535, abs=3)

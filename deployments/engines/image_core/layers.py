@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deployments.engines.image_core.decode import eight_bits
+from deployments.drawing.decode import eight_bits
 from deployments.engines.image_core.place import Box, Frame, Placed, frame, place, place_color
 from deployments.engines.image_core.sources import Drawn, Pictures, Size, drawn_source, rgba
 from kernels import adjust

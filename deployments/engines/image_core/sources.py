@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from deployments.drawing import svg, text
+from deployments.drawing import decode, svg, text
 from deployments.drawing.markup import markup
-from deployments.engines.image_core import decode
 from deployments.engines.image_core.place import Box, frame
 from deployments.engines.vector_core.models import Scene
 from deployments.errors import InvalidRequest

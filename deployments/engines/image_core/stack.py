@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from deployments.engines.image_core import decode, effects
+from deployments.drawing import decode
+from deployments.engines.image_core import effects
 from deployments.engines.image_core.layers import OnCanvas, drawn_layer
 from deployments.engines.image_core.place import Box, Placed, as_layer
 from deployments.engines.image_core.selections import coverage

@@ -21,7 +21,7 @@ STEP_S = Fraction(1, 25)
 def changes(parameters: JSON, shown: Fraction, first: Fraction, until: Fraction, time_base: Fraction) -> list[Fraction]:
     """Seconds, whole ticks of `time_base`, at which a segment's frame is to be shown anew.
 
-    shown: when the leading clip's frame comes; first: from when on the segment shows it, one of these times itself where
+    shown: when the leading clip's frame comes; first: from when on the segment shows it, which counts as well where
     something begins there and the frame came before; until: when it goes.
     """
     if until - shown <= LONG_S:

@@ -8,32 +8,36 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from deployments.drawing import decode
 from deployments.errors import UndecodableMedia
 from deployments.operation import Source
 from kernels.yuv import Plane
 
+MOST_PIXELS = 2 * 89_478_485
+"""What Pillow takes for a bomb; an asset was held to MAX_IMAGE_PIXELS when it came."""
+
 
 def still(source: Source) -> NDArray[np.uint8]:
-    """A picture as uint8 [h, w, 4], straight alpha, upright."""
-    return np.array(_read(source, "RGBA"))
+    """A picture as uint8 [h, w, 4], straight alpha, upright, in sRGB. Raises UndecodableMedia."""
+    return decode.eight_bits(decode.picture(source, MOST_PIXELS, f"the picture {source.id}"))
 
 
 def mask_of(source: Source) -> Plane:
     """A mask artifact as uint8 [h, w], 255 = selected (a 16-bit one is rounded)."""
-    image = _read(source, None)
+    image = _read(source)
     if image.mode.startswith("I"):
         return np.round(np.asarray(image, np.float64) / 257).astype(np.uint8)
     return np.asarray(image.convert("L"))
 
 
-def _read(source: Source, mode: str | None) -> Image.Image:
+def _read(source: Source) -> Image.Image:
     try:
         with Image.open(io.BytesIO(source.read())) as image:
             upright = ImageOps.exif_transpose(image)
             upright.load()
-            return upright if mode is None else upright.convert(mode)
+            return upright
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UndecodableMedia(f"the picture {source.id} cannot be decoded") from error
+        raise UndecodableMedia(f"the mask {source.id} cannot be decoded") from error
 
 
 def scaled(

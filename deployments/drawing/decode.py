@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-from deployments.engines.image_core import deep
+from deployments.drawing import deep
 from deployments.errors import InvalidRequest, UndecodableMedia
 from deployments.media.readers import PICTURES
 from deployments.operation import Source
