@@ -16,7 +16,7 @@ import numpy as np
 
 from kernels.faces import iou, pair
 from kernels.regions import Oval, draw
-from tests.unit.test_video_regions import planned, run, sides
+from tests.unit.searches import planned, run, sides
 
 Boxes = list[list[tuple[int, np.ndarray]]]
 """(id, box x, y, w, h) of each frame"""

@@ -59,3 +59,8 @@ def truth(shared_data: Path) -> list[list[list[float]]]:
 @pytest.fixture(scope="module")
 def blurred(shop: Shop, speakers: Asset, truth: list[list[list[float]]]) -> JSON:
     return timeline(speakers.id, face_blur(shop.summary(speakers, truth).id))
+
+
+@pytest.fixture(scope="module")
+def yunet(shared_data: Path) -> dict[str, Path]:
+    return {"yunet": shared_data / "models" / "face_detection_yunet_2023mar.onnx"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kernels.faces import iou, mean_over, pair
-from tests.unit.test_video_regions import as_xywh, planned, run
+from tests.unit.searches import as_xywh, planned, run
 
 
 @pytest.fixture(scope="module")
