@@ -45,16 +45,19 @@ def truth(data: Path) -> Faces:
     ]
 
 
-def tracked(mode: str, data: Path, weights: dict[str, Path]) -> tuple[Boxes, float]:
-    """The boxes of each frame by the tracks that a request makes, and the frames/s of making them."""
-    began = time.perf_counter()
-    output = run(planned(mode=mode), data / "media" / "crowd_pan.mp4", weights)
-    took = time.perf_counter() - began
+def tracked(
+    mode: str, data: Path, weights: dict[str, Path], loaded: dict[str, Any] | None = None
+) -> tuple[Boxes, float, float]:
+    """The boxes of each frame by the tracks that a request makes, and the frames/s of making them: by the clock, and by
+    the processor's time. `loaded`: detectors that are kept from one call to the next, as a replica keeps them."""
+    began, busy = time.perf_counter(), time.process_time()
+    output = run(planned(mode=mode), data / "media" / "crowd_pan.mp4", weights, loaded=loaded)
+    took, worked = time.perf_counter() - began, time.process_time() - busy
     boxes: Boxes = [[] for _ in range(200)]
     for track in json.loads(sides(output, "face_tracks")["face_tracks"].data)["tracks"]:
         for row in track["boxes"]:
             boxes[row[0] // 512].append((track["track_id"], np.array(row[1:5])))
-    return boxes, 200 / took
+    return boxes, 200 / took, 200 / worked
 
 
 def covered(faces: Faces, boxes: Boxes, grow: float, *, ellipse: bool = False) -> tuple[float, float]:
@@ -144,20 +147,25 @@ def main() -> None:
     data = Path(sys.argv[1])
     weights = {"yunet": data / "models" / "face_detection_yunet_2023mar.onnx"}
     faces = truth(data)
-    speed: dict[str, float] = {}
+    loaded: dict[str, Any] = {}
+    speed: dict[str, tuple[float, float]] = {}
     kept: dict[str, Boxes] = {}
-    for _ in range(3):
+    for turn in range(4):  # the first one loads and compiles
         for mode in ("every_frame", "auto"):
-            kept[mode], rate = tracked(mode, data, weights)
-            speed[mode] = max(rate, speed.get(mode, 0.0))
+            kept[mode], *rates = tracked(mode, data, weights, loaded)
+            if turn:
+                clock, work = speed.get(mode, (0.0, 0.0))
+                speed[mode] = max(rates[0], clock), max(rates[1], work)
     kept["plain"] = plain(data, weights)
     for name, boxes in kept.items():
         by_box, by_ellipse = covered(faces, boxes, 1.3), covered(faces, boxes, 1.05, ellipse=True)
+        clock, work = speed.get(name, (0.0, 0.0))
         print(
             f"{name}: boxes x 1.3 cover {by_box[0]:.4f}, outside {by_box[1]:.3f}; ellipses x 1.05 {by_ellipse[0]:.4f}, "
-            f"{by_ellipse[1]:.3f}; switches {switches(faces, boxes)}; {speed.get(name, 0):.0f} frames/s"
+            f"{by_ellipse[1]:.3f}; switches {switches(faces, boxes)}; {clock:.0f} frames/s, {work:.0f} of one core"
         )
-    print(f"auto / every_frame: {speed['auto'] / speed['every_frame']:.2f}")
+    clock, work = (speed["auto"][n] / speed["every_frame"][n] for n in (0, 1))
+    print(f"auto / every_frame: {clock:.2f} by the clock, {work:.2f} by processor time")
 
 
 if __name__ == "__main__":

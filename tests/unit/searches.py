@@ -48,15 +48,23 @@ class Source:
 
 
 def run(
-    made: Plan, path: Path, weights: dict[str, Path], *, kind: str = "video", calls: list[Any] | None = None
+    made: Plan,
+    path: Path,
+    weights: dict[str, Path],
+    *,
+    kind: str = "video",
+    calls: list[Any] | None = None,
+    loaded: dict[str, Any] | None = None,
 ) -> Output:
-    """The work in this process; `calls` gets (detector, frames' shape) of each call of detect."""
-    loaded: dict[str, Any] = {}
+    """The work in this process; `calls` gets (detector, frames' shape) of each call of detect, `loaded` the detectors,
+    or has them already."""
+    loaded = {} if loaded is None else loaded
     flying = 0
 
     async def detect(name: str, frames: np.ndarray) -> list[np.ndarray]:
         nonlocal flying
-        loaded.setdefault(name, detectors.make_detector(name, weights.__getitem__, Settings()))
+        if name not in loaded:
+            loaded[name] = detectors.make_detector(name, weights.__getitem__, Settings())
         flying += 1
         if calls is not None:
             calls.append((name, frames.shape, flying))

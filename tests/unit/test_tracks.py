@@ -144,7 +144,7 @@ def test_a_moving_crowd_is_covered_and_each_face_keeps_its_track(shared_data: Pa
     faces = truth(shared_data)
     theirs = switches(faces, plain(shared_data, weights))
     for mode in ("auto", "every_frame"):
-        boxes, _ = tracked(mode, shared_data, weights)
+        boxes, *_ = tracked(mode, shared_data, weights)
         share, outside = covered(faces, boxes, 1.3)
         assert share >= 0.995
         assert outside <= 0.8

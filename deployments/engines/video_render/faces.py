@@ -157,6 +157,7 @@ class Painter:
         self._holds = self._look.held or style == "solid"
         known = (track for track in tracks.tracks if track.pts and self._holds)
         self._begin = sorted(((self.begins(track), track.id, track) for track in known), key=lambda row: row[:2])
+        self._seen: tuple[tuple[int, Fraction], list[tuple[int, Box]]] | None = None  # of the last frame asked for
         self.painted = 0
         """Faces painted so far, each counted in each frame."""
 
@@ -166,7 +167,9 @@ class Painter:
 
     def boxes(self, pts: int, time_base: Fraction) -> list[tuple[int, Box]]:
         """(track, box) of the same."""
-        return list(self._tracks.at(pts, time_base))
+        if self._seen is None or self._seen[0] != (pts, time_base):
+            self._seen = (pts, time_base), list(self._tracks.at(pts, time_base))
+        return self._seen[1]
 
     def left_open(self, pts: int, time_base: Fraction) -> list[Box]:
         """The boxes that the caller wants left as they are: by track, by time, or outside the filter's mask."""
