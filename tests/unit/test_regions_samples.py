@@ -130,8 +130,19 @@ def test_sampled_mode_searches_the_samples_alone_and_still_tracks_each_frame(
         assert frames == list(range(frames[0], frames[-1] + 1))
 
 
-def test_frames_travel_in_arrays_of_sixteen_two_at_a_time(shared_data: Path, yunet: dict[str, Path]) -> None:
+def test_frames_travel_in_arrays_of_sixteen_two_at_a_time(shared_data: Path) -> None:
+    """The first array is held until the second one is there."""
     calls: list[Any] = []
-    run(planned(mode="every_frame"), shared_data / "media" / "crowd_real.mp4", yunet, calls=calls)
+    second, count = threading.Event(), itertools.count()
+
+    def detect(frames: np.ndarray) -> list[np.ndarray]:
+        if next(count):
+            second.set()
+        else:
+            assert second.wait(60)
+        return [np.zeros((0, 15), np.float32)] * len(frames)
+
+    path, loaded = shared_data / "media" / "crowd_real.mp4", {"opencv_face_detector": detect}
+    run(planned(mode="every_frame"), path, {}, calls=calls, loaded=loaded)
     assert [shape for _, shape, _ in calls] == [(BATCH, 540, 960, 3)] * 6 + [(105 % BATCH, 540, 960, 3)]
     assert max(flying for _, _, flying in calls) == 2
