@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from deployments.engines.video_regions.frames import BATCH, Reader, View, small_size
-from deployments.operation import Output
 from tests.unit.searches import (
     planned,
     run,
@@ -77,14 +76,6 @@ def test_boxes_of_a_turned_picture_lie_on_the_decoded_pixels(turns: int) -> None
     seen = [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
     view = View(100, 60, (50, 30), turns)
     assert view.to_source([seen]).tolist() == [[40, 8, 30, 12]]
-
-
-def test_every_mode_makes_the_same_number_of_masks(
-    face_clip: Output, shared_data: Path, yunet: dict[str, Path]
-) -> None:
-    path = shared_data / "media" / "face_clip.mp4"
-    counts = [len(sides(run(planned(mode=mode), path, yunet), "mask")) for mode in ("sampled", "every_frame")]
-    assert counts == [len(sides(face_clip, "mask"))] * 2
 
 
 def test_auto_searches_each_160_to_480_ms_and_the_ends_of_each_shot(shared_data: Path) -> None:

@@ -212,3 +212,11 @@ def test_each_region_of_a_picture_lies_where_it_is_drawn(shared_data: Path, yune
     rows, columns = np.nonzero(masks["eyes/1/000000"] > 127)
     assert np.abs(box - [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]).max() <= 2.0
     assert entries[-1]["box"] == [0, 0, 1, 1]
+
+
+def test_every_mode_makes_the_same_number_of_masks(
+    face_clip: Output, shared_data: Path, yunet: dict[str, Path]
+) -> None:
+    path = shared_data / "media" / "face_clip.mp4"
+    counts = [len(sides(run(planned(mode=mode), path, yunet), "mask")) for mode in ("sampled", "every_frame")]
+    assert counts == [len(sides(face_clip, "mask"))] * 2
