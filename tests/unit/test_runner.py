@@ -17,9 +17,11 @@ from deployments.dispatch import LocalDispatch
 from deployments.errors import InvalidRequest, NotFound
 from deployments.jobs.runs import Joined
 from deployments.operation import JSON, Context, Need, Operation, Plan
+from deployments.operations import OPERATIONS
 from deployments.replicas.host import Host
 from deployments.runner import Runner
 from tests.unit import toy_work
+from tests.unit.image_bench import Bench
 
 CONTEXT = Context(Scope("t_acme", "dev"), "r1")
 
@@ -183,6 +185,15 @@ async def test_sides_are_found_under_the_id_that_the_work_was_told(runner: Runne
     answer = await runner.run("letters", {}, CONTEXT)
     record = runner.registry.artifact(CONTEXT.scope, answer["artifact_id"])
     assert runner.registry.artifact(CONTEXT.scope, record.meta["side"]).kind == "mask"
+
+
+async def test_a_work_that_puts_no_file_anywhere_has_no_folder(tmp_path: Path) -> None:
+    host = Host(Settings(mattebox_home=tmp_path), Registry(Store("memory://")), OPERATIONS, None)  # type: ignore[arg-type]
+    body = {"composition": {"width": 2, "height": 2, "layers": [{"color": "#336699"}]}}
+    done = await host.execute(Bench(Settings(mattebox_home=tmp_path)).plan(body), "r1")
+    assert done
+    assert done.record.kind == "image_render"
+    assert not (tmp_path / "scratch").exists()
 
 
 async def test_an_error_of_the_work_reaches_the_caller_and_leaves_nothing(runner: Runner) -> None:
