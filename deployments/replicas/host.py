@@ -144,6 +144,7 @@ class Host:
             except asyncio.CancelledError:  # nobody waits: keep the slot until the work has seen its stop event
                 stop.set()
                 await asyncio.wait([work])
+                _ = work.cancelled() or work.exception()  # else the loop logs as a fault what is told to nobody
                 raise
             finally:
                 progress.close()

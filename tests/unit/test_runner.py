@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -156,6 +157,23 @@ async def test_cancelled_work_sees_its_stop_event(runner: Runner) -> None:
         await work
     assert await asyncio.to_thread(toy_work.SEEN_STOP.wait, 5)
     assert runner.registry.find(plan.scope, "mask", plan.cache_key) is None
+
+
+async def test_a_work_that_stops_when_asked_to_is_no_fault_in_the_log(
+    runner: Runner, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert isinstance(runner._dispatch, LocalDispatch)
+    plan = plan_letters(Letters(text="waits"), CONTEXT, runner.registry, runner.settings)
+    work = asyncio.create_task(runner._dispatch.call("Toy", "execute", plan, "r1"))
+    await asyncio.to_thread(toy_work.STARTED.wait, 5)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert toy_work.SEEN_STOP.is_set()
+    del work
+    gc.collect()
+    await asyncio.sleep(0)
+    assert not caplog.records
 
 
 async def test_another_tenant_computes_its_own(runner: Runner) -> None:
