@@ -1,12 +1,12 @@
 """The blend modes that are multiplications and additions only, in 16-bit fractions over an opaque backdrop.
 
 A row is what a mode makes of a backdrop: (p, s, r, a) -> p + a*(B - p), for the backdrop p, the source's colour s, its
-alpha a and their product r. Sums are ordered so that none leaves 0..1 on the way: h = 2r - a, where a formula has it, is
-taken in its two parts `over` and `under` 0. A mode without a row is blended in float32.
+alpha a and their product r. Sums are ordered so that none leaves 0..1 on the way: h = 2r - a, where a formula has it,
+is taken in its two parts `over` and `under` 0. A mode without a row is blended in float32.
 """
 
 # the words of `kernels.fixed` have no Python types
-# mypy: disable-error-code="no-any-return"
+# mypy: disable-error-code="no-any-return, call-arg"
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -52,8 +52,8 @@ def under(r: Any, a: Any) -> Any:
 
 
 def _overlay(p: Any, s: Any, r: Any, a: Any) -> Any:
-    # both halves of B, 2bs and 1 - 2(1 - b)(1 - s), are b + (2s - 1)*min(b, 1 - b). 2s - 1 is exact where it is taken of
-    # s, and the unit that is added makes up for two roundings down: errors, which the next overlay may double, are small
+    # both halves of B, 2bs and 1 - 2(1 - b)(1 - s), are b + (2s - 1)*min(b, 1 - b). 2s - 1 is exact, as taken of s, and
+    # a unit more makes up for two roundings down: what the next overlay may double is small
     k = plus(times(lesser(p, rest(p)), a), all_like(UNIT, p))
     return minus(plus(p, times(minus(s, rest(s)), k)), times(minus(rest(s), s), k))
 

@@ -267,8 +267,8 @@ def compile_all() -> None:
 
 
 __all__ = [
-    "FRACTIONS",
     "BESIDE_A_STEP",
+    "FRACTIONS",
     "HALF_LEVEL",
     "PLANE",
     "RUN",

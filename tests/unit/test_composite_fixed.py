@@ -166,7 +166,7 @@ def loops(layers: list[Layer]) -> list[int]:
 def test_a_stack_is_taken_in_fractions_until_its_errors_may_be_seen() -> None:
     white = np.full((*SIZE[::-1], 4), 255, np.uint8)
     base, overlay = Layer(white, opaque=True), Layer(white, mode="overlay")
-    # of n the deviation is 0.53 * sqrt(1 + 4 + ... 4^(n-1)): 39 units of seven, 78 of eight; and the mean 0.05 * (2^n - 1)
+    # of n the deviation is 0.53 * sqrt(1 + 4 + ... 4^(n-1)), 39 units of seven, 78 of eight; the mean 0.05 * (2^n - 1)
     assert all(loops([base, *[overlay] * 7]))
     assert loops([base, *[overlay] * 8])[0] == 0
     assert all(loops([base, *[overlay] * 8])[1:])
