@@ -20,7 +20,7 @@ from kernels.composite_fixed import PLANE
 from kernels.composite_numba import WORTH_A_THREAD
 from kernels.composite_steps import steps_of_stack
 from kernels.fixed import VECTOR
-from tests.unit.test_composite import SIZE, difference, rounded, stack
+from tests.unit.test_composite import SIZE, difference, rounded, stack, steady
 
 ONE = 65535
 ROUNDS, LANES = 400, 256
@@ -136,13 +136,30 @@ def test_what_is_not_there_changes_nothing_and_what_hides_is_itself(mode: str) -
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
-    modes=st.lists(st.sampled_from(sorted(FIXED)), min_size=20, max_size=60),
+    modes=st.lists(st.sampled_from(sorted(mode for mode in FIXED if not FIXED[mode].jumps)), min_size=20, max_size=60),
     masks=st.booleans(),
 )
 def test_deep_stacks_agree_with_the_float64_reference(seed: int, modes: list[str], masks: bool) -> None:
     layers = stack(seed, ["normal", *modes], opaque=True, masks=masks)
     expected = rounded(composite_reference(layers, *SIZE, dtype=torch.float64))
     assert difference(composite(layers, *SIZE, threads=2), expected).max() <= 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    below=st.lists(st.sampled_from(sorted(FIXED)), max_size=5),
+    above=st.lists(st.sampled_from(sorted(FIXED)), max_size=5),
+)
+def test_stacks_with_steps_agree_where_the_float64_reference_is_steady(
+    seed: int, below: list[str], above: list[str]
+) -> None:
+    layers = stack(seed, ["normal", *below, "hard_mix", *above], opaque=True, masks=False)
+    expected = rounded(composite_reference(layers, *SIZE, dtype=torch.float64))
+    off = difference(composite(layers, *SIZE, threads=2), expected) > 1
+    assert off.sum() <= 8  # of 7,200 pixels
+    if off.any():
+        assert not (off & steady(layers, expected)).any()
 
 
 def test_errors_that_grow_from_layer_to_layer_stay_within_a_level_as_long_as_fractions_are_used() -> None:
