@@ -4,7 +4,8 @@ An adjustment is a row: what it makes of colours. Rows run in one order, without
 0..1. Values are encoded sRGB; alpha stays.
 
 A chain in which something looks at the whole colour is a table, a formula and a table, which the compiled compositor
-takes (`kernels.lookup`); where the second table would be too steep, and of float pictures, it is plain tensor code.
+takes (`kernels.lookup`), of float pictures any chain is; where a table of what lies between bytes would be too steep it
+is plain tensor code.
 
 Equality policy: `adjust` agrees with `adjust_reference` within 1/255 (its colours are rounded half up), `blurred` and
 `sharpened` with their references within 1/255 of premultiplied colours.
@@ -168,18 +169,19 @@ def _whole(pixels: np.ndarray) -> np.ndarray:
 
 
 def _pointwise(pixels: np.ndarray, active: list[tuple[Adjustment, float]], threads: int) -> np.ndarray:
-    if pixels.dtype != np.uint8 or pixels.size == 0:
-        return _by_strips(pixels, active)
-    if _channelwise(active):
+    whole = pixels.dtype == np.uint8
+    if pixels.size and whole and _channelwise(active):
         return _by_table(pixels, active)
-    rows = None if fast is None else _rows(active)
+    rows = None if fast is None or not pixels.size else _rows(active, of_bytes=whole)
     if fast is None or rows is None:
         return _by_strips(pixels, active)
-    return fast.recolored(Layer(np.ascontiguousarray(pixels)), rows, threads)
+    if whole:
+        return fast.recolored(Layer(np.ascontiguousarray(pixels)), rows, threads)
+    return fast.recolored_floats(pixels, rows, threads)
 
 
-def _rows(active: list[tuple[Adjustment, float]]) -> list[ColorRow] | None:
-    """What stands for a chain on bytes; None where a table would have to be steeper than its places allow."""
+def _rows(active: list[tuple[Adjustment, float]], *, of_bytes: bool) -> list[ColorRow] | None:
+    """What stands for a chain; None where a table would have to be steeper than its places allow."""
     rows: list[ColorRow] = []
     for reach, run in groupby(active, key=lambda one: one[0].reach):
         if reach == "color":
@@ -188,7 +190,7 @@ def _rows(active: list[tuple[Adjustment, float]]) -> list[ColorRow] | None:
                 place, factor = row.number
                 numbers[place] = value * factor
             rows.append(formula("hue_saturation", *numbers))
-        elif (table := _table(list(run), of_bytes=not rows)) is not None:
+        elif (table := _table(list(run), of_bytes=of_bytes and not rows)) is not None:
             rows.append(table)
         else:
             return None
@@ -230,7 +232,7 @@ def _by_strips(pixels: np.ndarray, active: list[tuple[Adjustment, float]]) -> np
     for y in range(0, len(pixels), _ROWS_AT_A_TIME):
         strip = torch.from_numpy(np.ascontiguousarray(pixels[y : y + _ROWS_AT_A_TIME, :, :3]))
         # in float64, since a steep power makes a level of what float32 leaves beside a hue's 0
-        changed = _chain(strip.double() / 255 if whole else strip.clamp(0, 1), active)
+        changed = _chain(strip.double() / 255 if whole else strip.double().clamp(0, 1), active)
         out[y : y + _ROWS_AT_A_TIME, :, :3] = (_bytes(changed) if whole else changed).numpy()
     return out
 
@@ -247,7 +249,7 @@ def _bytes(colors: Tensor) -> Tensor:
 
 def adjust_reference(pixels: np.ndarray, values: Mapping[str, float]) -> Tensor:
     """The same, plain: float64 [h, w, 4] straight RGBA 0..1, not rounded."""
-    out = torch.from_numpy(pixels).double() / 255
+    out = torch.from_numpy(pixels).double() / (255 if pixels.dtype == np.uint8 else 1)
     for row, value in _active(values):
         if row.reach == "neighbours":
             out[..., :3] = _unsharp_reference(out, SHARPNESS_SIGMA, value - 1, 0)

@@ -85,10 +85,12 @@ def recolor(kind: str, parameters: JSON) -> Recolor:
 
 def recolored(pixels: np.ndarray, change: Recolor, *, threads: int = 1) -> np.ndarray:
     """A picture [h, w, 4] straight RGBA, uint8 or float32 0..1, with its colours changed; the same dtype comes back.
-    `threads` caps the compiled loops, which bytes are changed by."""
+    `threads` caps the compiled loops."""
     rows = rows_of(change)
-    if fast is not None and rows is not None and pixels.dtype == np.uint8 and pixels.size:
-        return fast.recolored(Layer(np.ascontiguousarray(pixels)), rows, threads)
+    if fast is not None and rows is not None and pixels.size:
+        if pixels.dtype == np.uint8:
+            return fast.recolored(Layer(np.ascontiguousarray(pixels)), rows, threads)
+        return fast.recolored_floats(pixels, rows, threads)
     out = pixels.copy()
     whole = pixels.dtype == np.uint8
     for first in range(0, len(pixels), _ROWS_AT_A_TIME):

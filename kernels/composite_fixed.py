@@ -13,7 +13,8 @@ follow, which no mode lets change anything.
 How near it is. A product is rounded down by less than a unit, a 65,535th; a level of 8 bits is 257. What a mode adds to
 the error and how much it makes of that of the layers below stand in its row. As long as the mean and three standard
 deviations of the sum stay within half a level the rounded bytes are within 1 of the float64 reference; a stack in which
-they do not is blended in float32.
+they do not is blended in float32, and so is one in which a mode with steps, hard mix, would meet with an error of more
+than 1e-4, by which the policy of `kernels.composite` lets the place of a step be off.
 """
 
 # numba's decorators are untyped, and pointers have no Python type
@@ -21,6 +22,7 @@ they do not is blended in float32.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from math import sqrt
 from typing import Any, Final
@@ -31,7 +33,7 @@ from llvmlite import ir
 from numba import types
 
 from kernels import blend_fixed, fixed
-from kernels.blend_fixed import FIXED
+from kernels.blend_fixed import FIXED, Fixed
 from kernels.compiled import INLINE, addressable, calling, digest, on_stack
 from kernels.composite_rows import (
     AS_IT_IS,
@@ -67,6 +69,8 @@ from kernels.fixed import (
 
 HALF_LEVEL: Final = 257 / 2
 """In units: the error that is let through."""
+BESIDE_A_STEP: Final = 65535e-4
+"""And of the backdrop of a mode with steps: pixels that stand so near to a step are not held to the reference."""
 RUN: Final = 960
 """Pixels of a tile: two of them are a row of 1080p, and planes, alphas and pixels stay in the first-level cache."""
 AHEAD: Final = 2 * RUN
@@ -99,17 +103,18 @@ def _shown_as_it_is(pixels, alphas, planes, count):
     for x in range(0, count, VECTOR):
         fetch(pixels, x + AHEAD)
         two = load(pixels, x)
-        a = alphas_of(two)
-        store(planes, x, formula(load(planes, x), times(red_and_blue(two), a), a))
-        store(planes, PLANE + x, formula(load(planes, PLANE + x), times(green_and_alpha(two), a), a))
+        a, s, t = alphas_of(two), red_and_blue(two), green_and_alpha(two)
+        store(planes, x, formula(load(planes, x), s, times(s, a), a))
+        store(planes, PLANE + x, formula(load(planes, PLANE + x), t, times(t, a), a))
 
 
 def _with_alphas(pixels, alphas, planes, count):
     for x in range(0, count, VECTOR):
         fetch(pixels, x + AHEAD)
         two, a = load(pixels, x), load(alphas, x)
-        store(planes, x, formula(load(planes, x), times(red_and_blue(two), a), a))
-        store(planes, PLANE + x, formula(load(planes, PLANE + x), times(green_and_alpha(two), a), a))
+        s, t = red_and_blue(two), green_and_alpha(two)
+        store(planes, x, formula(load(planes, x), s, times(s, a), a))
+        store(planes, PLANE + x, formula(load(planes, PLANE + x), t, times(t, a), a))
 
 
 @numba.njit(**INLINE)
@@ -215,20 +220,42 @@ def shown_as_it_is(step: Step) -> bool:
     return step.mask is None and step.opacity == 1
 
 
+@dataclass(slots=True)
+class _Error:
+    """What the roundings of layers make of the value that one place above them sees."""
+
+    bound: float
+    mean: float = 0.0
+    variance: float = 0.0
+    growth: float = 1.0
+    """Of an error of the layers not yet counted."""
+
+    @property
+    def small(self) -> bool:
+        return self.mean + 3 * sqrt(self.variance) <= self.bound
+
+    def count(self, row: Fixed, opacity: float) -> None:
+        """The next layer below."""
+        self.mean += self.growth * row.lean
+        self.variance += (self.growth * row.spread) ** 2
+        self.growth *= 1 + (row.gain - 1) * opacity
+
+
 def loops_of_steps(steps: Sequence[Step]) -> list[int]:
     """The address of each step's loop where it and all steps after it may be taken in fractions, else 0."""
     found = [0] * len(steps)
-    mean, variance, growth = 0.0, 0.0, 1.0
+    errors = [_Error(HALF_LEVEL)]
     for i in reversed(range(len(steps))):
         step = steps[i]
         over_picture = step.op == "blend" and step.level == 0 and step.source == step.alphas == PIXELS
-        if not over_picture or step.mode not in FIXED or mean + 3 * sqrt(variance) > HALF_LEVEL:
+        if not over_picture or step.mode not in FIXED or not all(error.small for error in errors):
             break
         row = FIXED[step.mode]
         found[i] = int(loop_of(step.mode, shown_as_it_is(step)).address)
-        mean += growth * row.lean
-        variance += (growth * row.spread) ** 2
-        growth *= 1 + (row.gain - 1) * step.opacity
+        for error in errors:
+            error.count(row, step.opacity)
+        if row.jumps and len(errors) == 1:  # of several the topmost has the most below it
+            errors.append(_Error(BESIDE_A_STEP))
     return found
 
 
@@ -240,6 +267,7 @@ def compile_all() -> None:
 
 
 __all__ = [
+    "BESIDE_A_STEP",
     "FRACTIONS",
     "HALF_LEVEL",
     "PLANE",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kernels import composite_colors, composite_fixed, composite_levels, composite_loops, pages
+from kernels import composite_colors, composite_fixed, composite_floats, composite_levels, composite_loops, pages
 from kernels import composite_rows as rows
 from kernels import composite_walk as walk
 from kernels.blend import DISSOLVE, canonical
@@ -77,6 +77,10 @@ def recolored(layer: Layer, rows: Sequence[ColorRow], threads: int) -> np.ndarra
     out = composite_steps(steps_of_rows(layer, rows), width, height, threads)
     out[..., 3] = layer.pixels[..., 3]
     return out
+
+
+recolored_floats = composite_floats.recolored
+"""The same of float32 [h, w, 4] straight RGBA 0..1."""
 
 
 def _number(step: Step) -> float:
@@ -143,9 +147,10 @@ def warm() -> None:
     composite_levels.compile_all()
     composite_colors.compile_all()
     composite_fixed.compile_all()
+    composite_floats.warm()
     composite([], 1, 1, 1)
     clear = np.zeros((1, 1, 4), np.uint8)
     copy_pixels(clear, clear.copy())
 
 
-__all__ = ["composite", "composite_steps", "warm"]
+__all__ = ["composite", "composite_steps", "recolored", "recolored_floats", "warm"]

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from kernels.composite import Layer
     from kernels.composite_tree import Node
 
-LEVELS: Final = 16
+LEVELS: Final = 64
 """How many levels a table may use; a tree that needs more is composited by the reference."""
 ZEROS: Final = LEVELS
 """A level above all others that stays transparent: where nothing lies below."""

@@ -127,6 +127,31 @@ def all_lanes(typing_context, fraction):
 
 
 @intrinsic
+def all_like(typing_context, fraction, like):
+    """One fraction, as often as `like` has any."""
+
+    def generate(context, builder, signature, arguments):
+        if arguments[1].type != _KIND:
+            return arguments[0]
+        one = builder.insert_element(ir.Constant(_KIND, ir.Undefined), arguments[0], ir.Constant(_32, 0))
+        return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_32, VECTOR), [0] * VECTOR))
+
+    return like(types.uint16, like), generate
+
+
+@intrinsic
+def where_above(typing_context, fraction, limit, value):
+    """`value` where the fraction is more than `limit`, else 0."""
+
+    def generate(context, builder, signature, arguments):
+        one, least, kept = arguments
+        return builder.select(builder.icmp_unsigned(">", one, least), kept, ir.Constant(kept.type, None))
+
+    kind = lanes if fraction == lanes else types.uint16
+    return kind(kind, kind, kind), generate
+
+
+@intrinsic
 def load(typing_context, pointer, index):
     """`VECTOR` fractions, or the pixels they are made of, from `pointer[index]` on."""
 
@@ -166,6 +191,7 @@ __all__ = [
     "VECTOR",
     "Lanes",
     "all_lanes",
+    "all_like",
     "alphas_of",
     "fetch",
     "greater",
@@ -181,4 +207,5 @@ __all__ = [
     "rest",
     "store",
     "times",
+    "where_above",
 ]

@@ -13,6 +13,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from deployments.drawing import deep
 from deployments.errors import InvalidRequest, UndecodableMedia
+from deployments.media import float_tiff
 from deployments.media.readers import PICTURES
 from deployments.operation import Source
 from kernels.color import luma
@@ -27,6 +28,8 @@ def picture(source: Source, max_pixels: int, field: str) -> np.ndarray:
 
     Raises UndecodableMedia for bytes that are no picture or over the cap.
     """
+    if (plane := _floating(source, max_pixels, field)) is not None:
+        return plane
     with _opened(source, max_pixels, field) as image:
         plane = deep.pixels(source.read(), image)
         if plane is not None:
@@ -44,18 +47,47 @@ def eight_bits(pixels: np.ndarray) -> np.ndarray:
 def mask(source: Source, max_pixels: int, width: int, height: int, field: str) -> np.ndarray:
     """uint8 [height, width], full scale = selected: a grey picture of 1, 8 or 16 bits; of a coloured one its luma times
     alpha. Raises InvalidRequest for another size, UndecodableMedia."""
+    if (deep_colors := _floating(source, max_pixels, field)) is not None:
+        _check_size((deep_colors.shape[1], deep_colors.shape[0]), (width, height), field)
+        return np.rint(luma(eight_bits(deep_colors)) * deep_colors[..., 3]).astype(np.uint8)
     with _opened(source, max_pixels, field) as image:
-        if image.size != (width, height):
-            raise InvalidRequest(
-                f"{field} is {image.width}x{image.height}; it must have the size of the canvas, {width}x{height}",
-                field=field,
-            )
+        _check_size(image.size, (width, height), field)
         if image.mode in deep.MODES:
             return eight_bits(deep.grey(image))
         if image.mode in ("1", "L"):
             return np.array(image.convert("L"))
         pixels = np.asarray(image.convert("RGBA"))
         return np.rint(luma(pixels) * (pixels[..., 3] / 255)).astype(np.uint8)
+
+
+def _check_size(size: tuple[int, int], wanted: tuple[int, int], field: str) -> None:
+    if size != wanted:
+        raise InvalidRequest(
+            f"{field} is {size[0]}x{size[1]}; it must have the size of the canvas, {wanted[0]}x{wanted[1]}", field=field
+        )
+
+
+def _floating(source: Source, max_pixels: int, field: str) -> np.ndarray | None:
+    """A colour TIFF of floats as `picture` gives it, its size checked from the header alone; None for another file."""
+    if source.media_type != "image/tiff":
+        return None
+    data = source.read()
+    try:
+        header = float_tiff.header(io.BytesIO(data))
+        if header is None:
+            return None
+        if header.pixels > max_pixels:
+            raise UndecodableMedia(
+                f"{field} is {header.width}x{header.height}, over the cap of {max_pixels} pixels", field=field
+            )
+        pixels = deep.floating(data, header)
+    except _DAMAGED as error:
+        raise UndecodableMedia(f"{field} cannot be decoded as image/tiff", field=field) from error
+    if header.icc_profile is None:
+        return pixels
+    image = Image.fromarray(eight_bits(pixels))
+    image.info["icc_profile"] = header.icc_profile
+    return np.asarray(_in_srgb(image).convert("RGBA"))
 
 
 @contextmanager

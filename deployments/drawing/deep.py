@@ -1,4 +1,4 @@
-"""Pictures of more than 8 bits a channel: PNG and TIFF of 16, grey TIFF of 32 bits floating.
+"""Pictures of more than 8 bits a channel: PNG and TIFF of 16, TIFF of 32 bits floating.
 
 Pillow reads their headers and, where they are grey, their pixels; coloured ones it would cut to 8 bits, so OpenCV reads
 those, after Pillow has found them whole.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from PIL import ExifTags, Image
+
+from deployments.media.float_tiff import FloatTiff
 
 MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 """Pillow's modes of deep grey pictures."""
@@ -42,6 +44,23 @@ def grey(image: Image.Image) -> np.ndarray:
     return np.clip(np.nan_to_num(values.astype(np.float64) / scale), 0, 1).astype(np.float32)
 
 
+def floating(data: bytes, header: FloatTiff) -> np.ndarray:
+    """float32 [h, w, 4], straight RGBA 0..1, upright, of a colour TIFF of floats whose size was checked. ValueError
+    where OpenCV does not read it as its header says."""
+    try:
+        read = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        raise ValueError("OpenCV cannot read the file") from error
+    if read is None or read.dtype != np.float32 or read.shape != (*header.upright[::-1], header.channels):
+        raise ValueError("OpenCV cannot read the file")
+    values = np.nan_to_num(read, posinf=1, neginf=0)
+    alpha = values[..., 3:] if header.channels == 4 else np.ones_like(values[..., :1])
+    color = values[..., 2::-1]
+    if header.premultiplied:
+        color = color / np.where(alpha > 0, alpha, 1)
+    return np.ascontiguousarray(np.clip(np.concatenate([color, alpha], 2), 0, 1))  # a TIFF OpenCV turns in any case
+
+
 def _is_deep(data: bytes, image: Image.Image) -> bool:
     if image.format == "PNG":
         return data[_BIT_DEPTH] == 16
@@ -65,8 +84,8 @@ _TURNS = {
 
 
 def _upright(picture: np.ndarray, image: Image.Image) -> np.ndarray:
-    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)  # of a TIFF 1: Pillow and OpenCV have turned it
     return np.ascontiguousarray(_TURNS.get(orientation, lambda p: p)(picture))
 
 
-__all__ = ["MODES", "grey", "pixels"]
+__all__ = ["MODES", "floating", "grey", "pixels"]

@@ -27,7 +27,7 @@ def finished(
         said = f"the output would be {layout.width}x{layout.height}, over the cap of {max_pixels} pixels"
         raise InvalidRequest(said, field="preset_id")
     out = np.zeros((layout.height, layout.width, 4), np.uint8)
-    scaled = resize(pixels, layout.content_width, layout.content_height)
+    scaled = resize(pixels, layout.content_width, layout.content_height, threads=threads)
     left, top = max(layout.x, 0), max(layout.y, 0)
     right = min(layout.x + layout.content_width, layout.width)
     bottom = min(layout.y + layout.content_height, layout.height)

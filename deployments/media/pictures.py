@@ -14,6 +14,7 @@ from configs.settings import Settings
 from deployments.drawing.svg_guard import Refused
 from deployments.drawing.svg_guard import check as check_svg
 from deployments.errors import UndecodableMedia
+from deployments.media import float_tiff
 from deployments.media.limits import refuse, within
 from deployments.media.readers import PICTURES
 
@@ -24,24 +25,31 @@ MOST_FRAMES = 2000
 LARGEST_SVG = 8 << 20
 """Bytes."""
 ORIENTATION = 0x0112
+LYING = range(5, 9)
+"""Orientations of a picture that is stored lying on its side."""
 
 
 def picture_meta(path: Path, media_type: str, settings: Settings) -> JSON:
-    """Pillow's header, then the caps, then one decode: a picture's end is known only by decoding it."""
+    """Pillow's header, then the caps, then one decode: a picture's end is known only by decoding it. Of a floating
+    TIFF, which Pillow does not decode, that all its parts are there."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # our own cap stands instead of Pillow's warning; damaged EXIF harms nobody
         try:
+            if media_type == "image/tiff" and (meta := _floating_meta(path, settings)):
+                return meta
             with Image.open(path, formats=[PICTURES[media_type]]) as picture:
                 width, height = picture.size
                 within(width * height, settings.max_image_pixels, "the number of pixels", "MAX_IMAGE_PIXELS")
                 frames = _frames(picture)
-                meta: JSON = {
+                meta = {
                     "width": width,
                     "height": height,
                     "has_alpha": picture.has_transparency_data,
                     "codec_info": {"container": PICTURES[media_type].lower(), "mode": picture.mode},
                 }
                 orientation = picture.getexif().get(ORIENTATION, 1)
+                if picture.format == "TIFF" and orientation in LYING:  # here Pillow tells the size as it is shown
+                    meta |= {"width": height, "height": width}
                 if picture.info.get("icc_profile"):
                     meta["codec_info"]["icc_profile"] = True
                 picture.draft("L", (1, 1))  # a JPEG is then decoded at an eighth: enough to find its end
@@ -55,6 +63,23 @@ def picture_meta(path: Path, media_type: str, settings: Settings) -> JSON:
     if isinstance(orientation, int) and 2 <= orientation <= 8:
         meta["orientation"] = orientation
     return meta
+
+
+def _floating_meta(path: Path, settings: Settings) -> JSON | None:
+    with path.open("rb") as file:
+        found = float_tiff.header(file)
+    if found is None:
+        return None
+    within(found.pixels, settings.max_image_pixels, "the number of pixels", "MAX_IMAGE_PIXELS")
+    meta: JSON = {
+        "width": found.width,
+        "height": found.height,
+        "has_alpha": found.channels == 4,
+        "codec_info": {"container": "tiff", "mode": "RGBA;F" if found.channels == 4 else "RGB;F"},
+    }
+    if found.icc_profile:
+        meta["codec_info"]["icc_profile"] = True
+    return meta | ({"orientation": found.orientation} if found.orientation > 1 else {})
 
 
 def _frames(picture: Image.Image) -> int:

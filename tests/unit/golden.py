@@ -39,7 +39,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "image_masks": ("numpy", "numba", "opencv-python-headless", "pillow"),
     "typography_render": ("pillow", "numpy", "numba", "fontpkg-noto-sans"),
     "vector_scenes": (),
-    "vector_render": ("resvg-py", "pillow", "numpy"),
+    "vector_render": ("resvg-py", "pillow", "numpy", "numba"),
     "video_regions": ("av", "onnxruntime", "opencv-python-headless", "pillow"),
     "video_visual_meta": ("av", "numpy", "onnxruntime", "opencv-python-headless"),
     "video_masks": ("numpy", "numba", "opencv-python-headless", "pillow"),

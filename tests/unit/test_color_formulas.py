@@ -63,6 +63,12 @@ def picture(seed: int) -> np.ndarray:
     return pixels
 
 
+def deep(pixels: np.ndarray) -> np.ndarray:
+    """The picture in float32, 0..1, with values between those of bytes; equal channels stay equal."""
+    between = np.random.default_rng(9).uniform(-0.4, 0.4, 256).astype(np.float32)
+    return np.clip((pixels + between[pixels]) / np.float32(255), 0, 1).astype(np.float32)
+
+
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(KINDS, st.integers(0, 2**32 - 1))
 def test_an_adjustment_that_looks_at_the_whole_colour_is_its_formula(
@@ -76,6 +82,48 @@ def test_an_adjustment_that_looks_at_the_whole_colour_is_its_formula(
     expected = change(torch.from_numpy(pixels[..., :3]).double() / 255).clamp(0, 1).numpy()
     assert np.abs(got[..., :3] / 255 - expected).max() <= 0.51 / 255
     assert (got[..., 3] == pixels[..., 3]).all()
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(KINDS, st.integers(0, 2**32 - 1))
+def test_a_formula_is_the_same_of_deep_pictures(given_: tuple[str, dict[str, Any]], seed: int) -> None:
+    change, pixels = recolor(*given_), deep(picture(seed))
+    one, two = (recolored(pixels, change, threads=threads) for threads in (1, 2))
+    assert one.dtype == np.float32
+    assert one.tobytes() == two.tobytes()
+    expected = change(torch.from_numpy(pixels[..., :3]).double()).clamp(0, 1).numpy()
+    assert np.abs(one[..., :3] - expected).max() <= 0.1 / 255
+    assert (one[..., 3] == pixels[..., 3]).all()
+
+
+TABLED: list[tuple[str, dict[str, Any]]] = [
+    ("invert", {}),
+    ("posterize", {"levels": 5}),
+    ("threshold", {"threshold": 100}),
+    ("levels", {"rgb": {"in_black": 20, "in_white": 230, "gamma": 1.4}, "r": {"out_white": 200}}),
+    ("curves", {"rgb": [[0, 10], [128, 140], [255, 245]], "b": [[0, 0], [100, 60], [255, 255]]}),
+    ("exposure", {"exposure": 1.5, "offset": 0.01, "gamma": 1.2}),
+    ("brightness_contrast", {"brightness": 30, "contrast": -20}),
+    ("photo_filter", {"density": 50, "preserve_luminosity": False}),
+]
+
+
+@pytest.mark.parametrize(("kind", "given_"), TABLED, ids=[kind for kind, _ in TABLED])
+def test_a_table_is_the_same_of_deep_pictures(kind: str, given_: dict[str, Any]) -> None:
+    change, pixels = recolor(kind, given_), deep(picture(5))
+    got = recolored(pixels, change, threads=2)
+    colors = torch.from_numpy(pixels[..., :3]).double()
+    expected = change(colors).clamp(0, 1).numpy()
+    light = (colors * torch.tensor([0.3, 0.59, 0.11])).sum(-1, keepdim=True) * 255
+    between = ((light % 1 - 0.5).abs() > 1e-4).numpy() | (kind != "threshold")  # the luminosity is not beside a step
+    assert (np.abs(got[..., :3] - expected) * between).max() <= 0.1 / 255
+    assert between.mean() > 0.99
+    assert (got[..., 3] == pixels[..., 3]).all()
+
+
+def test_every_kind_of_deep_pictures_is_compiled() -> None:
+    for kind in LAYER_RANGES:
+        assert rows_of(recolor(kind, {})), kind
 
 
 def test_every_formula_is_some_kinds() -> None:
@@ -100,6 +148,20 @@ def test_any_sliders_together_are_the_reference(values: dict[str, float], some: 
     given_ = {name: value for name, value in values.items() if name in some}
     apart = np.abs(adjust(pixels, given_) / 255 - adjust_reference(pixels, given_).numpy())
     assert apart.max() <= 1 / 255
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(
+    st.fixed_dictionaries({name: st.floats(row.low, row.high, width=32) for name, row in list(RANGES.items())[:9]}),
+    st.sets(st.sampled_from(list(RANGES)[:9]), min_size=1),
+    st.integers(0, 2**32 - 1),
+)
+def test_any_sliders_of_deep_pictures_are_the_reference(values: dict[str, float], some: set[str], seed: int) -> None:
+    pixels = deep(picture(seed))
+    given_ = {name: value for name, value in values.items() if name in some}
+    got = adjust(pixels, given_, threads=2)
+    assert np.abs(got - adjust_reference(pixels, given_).numpy()).max() <= 1 / 255
+    assert (got[..., 3] == pixels[..., 3]).all()
 
 
 def test_full_saturation_leaves_greys_grey() -> None:

@@ -41,9 +41,40 @@ def matrix(degrees: float, scale: float) -> np.ndarray:
 @pytest.mark.parametrize("opaque", [False, True], ids=["alpha", "opaque"])
 @pytest.mark.parametrize("size", [(60, 45), (77, 31), (119, 89), (1, 1), (200, 150), (333, 50), (120, 200), (130, 20)])
 def test_resize_agrees_with_its_reference(size: tuple[int, int], opaque: bool) -> None:
-    got = premultiplied(resize(picture(opaque), *size))
-    error = np.abs(got - resize_reference(picture(opaque), *size).numpy()).max()
-    assert error <= (1 if size[0] <= 120 and size[1] <= 90 else 2)
+    got = resize(picture(opaque), *size)
+    assert np.abs(premultiplied(got) - resize_reference(picture(opaque), *size).numpy()).max() <= 1
+
+
+@pytest.mark.parametrize("opaque", [False, True], ids=["alpha", "opaque"])
+@pytest.mark.parametrize("size", [(77, 31), (600, 431), (1000, 20)])
+def test_a_window_and_threads_change_no_byte(size: tuple[int, int], opaque: bool) -> None:
+    large = np.tile(picture(opaque), (9, 8, 1))
+    whole = resize(large, *size)
+    assert resize(large, *size, threads=2).tobytes() == whole.tobytes()
+    x, y, width, height = window = (size[0] // 3, size[1] // 4, size[0] // 2, size[1] // 2)
+    part = resize(large, *size, window=window, threads=2)
+    assert (part == whole[y : y + height, x : x + width]).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 5), (90, 3), (3, 90)])
+@pytest.mark.parametrize("size", [(1, 1), (7, 9), (2, 40), (61, 2)])
+def test_pictures_of_a_few_pixels_are_resized_like_others(shape: tuple[int, int], size: tuple[int, int]) -> None:
+    small = picture(False)[: shape[0], 20 : 20 + shape[1]]
+    error = np.abs(premultiplied(resize(small, *size)) - resize_reference(small, *size).numpy())
+    assert error.max() <= 1
+
+
+@pytest.mark.parametrize(
+    "turned", [np.s_[:, ::-1], np.s_[::-1], np.s_[::2, 1::3]], ids=["mirror", "upside down", "steps"]
+)
+def test_rows_and_pixels_may_lie_in_any_order(turned: tuple) -> None:
+    view = picture(False)[turned]
+    assert (resize(view, 50, 40) == resize(view.copy(), 50, 40)).all()
+
+
+def test_making_larger_is_the_lanczos_of_another_library() -> None:
+    expected = cv2.resize(picture(True).astype(np.float32), (333, 250), interpolation=cv2.INTER_LANCZOS4)
+    assert np.abs(resize(picture(True), 333, 250) - expected.clip(0, 255)).max() <= 1
 
 
 @pytest.mark.parametrize("size", [(60, 45), (40, 30), (77, 31)])
@@ -77,8 +108,15 @@ def test_an_equal_size_changes_no_byte() -> None:
 
 
 def test_a_size_below_one_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one pixel"):
-        resize(picture(False), 0, 5)
+    for size, window in (((0, 5), None), ((5, 5), (0, 0, 0, 3))):
+        with pytest.raises(ValueError, match="at least one pixel"):
+            resize(picture(False), *size, window=window)
+
+
+def test_a_window_beyond_the_picture_is_refused() -> None:
+    for window in ((-1, 0, 3, 3), (3, 0, 3, 3), (0, 4, 1, 2)):
+        with pytest.raises(ValueError, match="a window lies within"):
+            resize(picture(False), 5, 5, window=window)
 
 
 @pytest.mark.parametrize("opaque", [False, True], ids=["alpha", "opaque"])
@@ -98,6 +136,10 @@ def test_without_numba_the_reference_does_the_work(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "fast", None)
     slow = warp(picture(False), matrix(30, 0.8), coverage)
     assert np.abs(premultiplied(fast) - premultiplied(slow)).max() <= 1
+    larger = resize(picture(False), 200, 77, window=(10, 5, 100, 60))
+    monkeypatch.setattr(module, "passes", None)
+    slow = resize(picture(False), 200, 77, window=(10, 5, 100, 60))
+    assert np.abs(premultiplied(larger) - premultiplied(slow)).max() <= 2
 
 
 def test_a_warp_that_moves_by_whole_pixels_changes_no_byte() -> None:

@@ -110,9 +110,9 @@ def place(pixels: np.ndarray, where: Frame, canvas: tuple[int, int], threads: in
     content = where.content
     if where.on_grid and content.width * content.height <= 4 * canvas[0] * canvas[1]:
         content = content.rounded()
-        scaled = resize(pixels, int(content.width), int(content.height))
         left, top = x - int(content.x), y - int(content.y)
-        part = scaled[top : top + height, left : left + width]
+        seen = (left, top, min(width, int(content.width) - left), min(height, int(content.height) - top))
+        part = resize(pixels, int(content.width), int(content.height), window=seen, threads=threads)
         return Placed(part, x, y, is_opaque(part))
     out = warp(pixels, _to_source(where, window, pixels.shape), _coverage(where, window), threads=threads)
     return Placed(out, x, y, False)

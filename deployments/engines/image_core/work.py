@@ -43,7 +43,7 @@ def render(plan: Plan, inputs: Inputs, tools: Tools, by: Painter | None = None) 
     side = Side("composition", "image_composition", "application/json", scene, side_meta, role="composition")
     tools.ahead(side)
     data = encode(
-        _laid_out(painted.pixels, output, background),
+        _laid_out(painted.pixels, output, background, tools.settings.threads),
         output["format"],
         quality=output["quality"],
         dpi=output["dpi"],
@@ -125,10 +125,10 @@ def _painted(composition: JSON, inputs: Inputs, tools: Tools, by: Painter | None
     return by.paint(nodes, *size, threads=tools.settings.threads, linear=composition["color_space"] == "linear")
 
 
-def _laid_out(pixels: np.ndarray, output: JSON, background: tuple[int, int, int, int]) -> np.ndarray:
+def _laid_out(pixels: np.ndarray, output: JSON, background: tuple[int, int, int, int], threads: int) -> np.ndarray:
     """The picture scaled into its output and padded with the background."""
     x, y, width, height = output["content"]
-    scaled = resample.resize(pixels, width, height)
+    scaled = resample.resize(pixels, width, height, threads=threads)
     if (x, y, width, height) == (0, 0, output["width"], output["height"]):
         return scaled
     out = np.empty((output["height"], output["width"], 4), np.uint8)

@@ -13,7 +13,7 @@ from deployments.errors import InvalidRequest, UnknownPreset
 from deployments.operation import JSON, Context, Operation, Plan, Warning
 
 BACKEND = "typography_core"
-VERSION = "6"
+VERSION = "7"
 
 
 def plan_render(request: TypographyRenderRequest, context: Context, registry: Registry, settings: Settings) -> Plan:

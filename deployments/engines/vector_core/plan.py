@@ -12,7 +12,7 @@ from deployments.errors import InvalidRequest, UnknownPreset
 from deployments.operation import JSON, Context, Operation, Plan
 
 BACKEND = "vector_core"
-VERSION = "5"
+VERSION = "6"
 
 
 def _plan(operation: str, kind: str, request: VectorScenesRequest | VectorRenderRequest, context: Context) -> Plan:

@@ -32,7 +32,7 @@ def render(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
     width = given["width"] or max(1, round(natural[0] * factor))
     height = given["height"] or max(1, round(natural[1] * factor))
     if (width, height) != (pixels.shape[1], pixels.shape[0]):
-        pixels = resize(pixels, width, height)
+        pixels = resize(pixels, width, height, threads=tools.settings.threads)
     media_type, data, meta = finished(pixels, given["preset_id"], given["preset"], cap, tools.settings.threads)
     return Output(media_type, data, meta | {"layout_hash": given["layout_hash"]})
 
