@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from configs.settings import Settings
 from deployments.engines.image_core.models import ImageRenderRequest
-from deployments.errors import as_app_error
+from deployments.errors import InvalidRequest, as_app_error
 from kernels.ranges import FILTER_RANGES, LAYER_RANGES
 from tests.unit.image_bench import Bench
 
@@ -306,3 +306,36 @@ def test_a_profile_is_honoured(bench: Bench) -> None:
     got = bench.pixels(canvas({"asset_id": bench.upload(file.getvalue())}, width=2, height=2))[0, 0, :3]
     light = (120 / 255) ** (461 / 256)
     assert np.abs(got - 255 * (1.055 * light ** (1 / 2.4) - 0.055)).max() <= 1
+
+
+DOT = '<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"><circle cx="2" cy="2" r="2"/></svg>'
+SMALL_TEXT = {"text": "a", "text_size": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind", "most"),
+    [
+        ({"svg": DOT, "scale": 100}, "median", 0.5),
+        ({"svg": DOT, "scale": 100}, "bilateral", 0.1),
+        (SMALL_TEXT | {"scale": 50}, "median", 1.0),
+        (SMALL_TEXT | {"scale": 50}, "motion", 5.0),
+    ],
+)
+def test_a_radius_of_what_is_drawn_large_has_its_limit_in_the_pixels_drawn(
+    bench: Bench, layer: JSON, kind: str, most: float
+) -> None:
+    """A median of 50 over a text at ten times its size ended in an error of OpenCV's, a blur in 32 TiB."""
+    bench.pixels(canvas(layer | {"filters": [{"type": kind, "radius": most}]}))
+    with pytest.raises(InvalidRequest, match="pixels at this layer's size") as caught:
+        bench.pixels(canvas(layer | {"filters": [{"type": kind, "radius": most * 1.01}]}))
+    assert caught.value.details["field"] == "composition.layers[0].filters[0].radius"
+
+
+def test_filters_grow_a_layer_no_further_than_the_cap(tmp_path: Path) -> None:
+    small = Bench(Settings(mattebox_home=tmp_path, max_image_pixels=40_000))
+    dot = small.picture(np.full((4, 4, 4), 255, np.uint8))
+    few = [{"type": "box", "radius": 19.0}] * 6  # 4 + 6 * 40 = 244 pixels a side: below sqrt(1.5 * 40000)
+    small.pixels(canvas({"asset_id": dot, "filters": few}))
+    with pytest.raises(InvalidRequest, match="would grow to 284x284 pixels") as caught:
+        small.pixels(canvas({"asset_id": dot, "filters": [*few, few[0]]}))
+    assert caught.value.details["field"] == "composition.layers[0].filters[6].radius"

@@ -165,4 +165,4 @@ def _to_source(where: Frame, window: tuple[int, int, int, int], shape: tuple[int
     return np.hstack([back * scale[:, None], (offset * scale)[:, None]])
 
 
-__all__ = ["Box", "Frame", "Placed", "as_layer", "frame", "layer_box", "place", "place_color"]
+__all__ = ["ALMOST", "Box", "Frame", "Placed", "as_layer", "frame", "layer_box", "place", "place_color"]
