@@ -38,6 +38,8 @@ def field(layer: JSON) -> str:
 
 
 GRADIENT = {"stops": [[0, "#000"], [1, "#fff"]]}
+STROKE = {"points": [[0, 0]], "width": 1}
+DISC = {"type": "circle", "cx": 1, "cy": 1, "radius": 1}
 
 
 def test_a_gradient_fills_its_box(bench: Bench) -> None:
@@ -188,25 +190,40 @@ def test_adjustments_are_clamped_with_a_warning(bench: Bench, kind: str) -> None
         ({"gradient": GRADIENT | {"type": "spiral"}}, ".gradient.type"),
         ({"gradient": GRADIENT | {"radius": 0}}, ".gradient.radius"),
         ({"adjustment": {"kind": "sparkle"}}, ".adjustment.kind"),
-        ({"adjustment": {"kind": "invert", "levels": 3}}, ".adjustment"),
+        ({"adjustment": {"kind": "invert", "levels": 3}}, ".adjustment.levels"),
         ({"adjustment": {"kind": "curves", "rgb": [[0, 0]]}}, ".adjustment.rgb"),
         ({"adjustment": {"kind": "curves", "g": [[9, 0], [9, 255]]}}, ".adjustment.g"),
         ({"adjustment": {"kind": "curves", "g": [[0, 0], [256, 255]]}}, ".adjustment.g[1][0]"),
-        ({"adjustment": {"kind": "levels", "g": [[0, 0], [255, 255]]}}, ".adjustment"),
+        ({"adjustment": {"kind": "levels", "g": [[0, 0], [255, 255]]}}, ".adjustment.g"),
         ({"adjustment": {"kind": "levels", "g": {"gamma": "2"}}}, ".adjustment.g.gamma"),
-        ({"adjustment": {"kind": "invert"}, "effects": [{"type": "stroke"}]}, ""),
-        ({"adjustment": {"kind": "invert"}, "x": 3}, ""),
+        ({"adjustment": {"kind": "invert"}, "effects": [{"type": "stroke"}]}, ".effects"),
+        ({"adjustment": {"kind": "invert"}, "x": 3}, ".x"),
         ({"color": "#fff", "filters": [{"type": "blur", "radius": -1}]}, ".filters[0].radius"),
         ({"color": "#fff", "filters": [{"type": "noise", "seed": -1}]}, ".filters[0].seed"),
-        ({"color": "#fff", "filters": [{"type": "noise", "angle": 3}]}, ".filters[0]"),
-        ({"color": "#fff", "effects": [{"type": "stroke", "size": 0}]}, ".effects[0]"),
+        ({"color": "#fff", "filters": [{"type": "noise", "angle": 3}]}, ".filters[0].angle"),
+        ({"color": "#fff", "effects": [{"type": "stroke", "size": 0}]}, ".effects[0].size"),
         ({"color": "#fff", "effects": [{"type": "drop_shadow", "size": -1}]}, ".effects[0].size"),
         ({"color": "#fff", "effects": [{"type": "stroke", "blend_mode": "glow"}]}, ".effects[0].blend_mode"),
-        ({"color": "#fff", "effects": [{"type": "color_overlay"}]}, ".effects[0]"),
+        ({"color": "#fff", "effects": [{"type": "color_overlay"}]}, ".effects[0].color"),
+        ({"x": 3}, ".type"),
+        ({"type": "raster"}, ".asset_id"),
+        ({"color": "#fff", "text": "a"}, ".text"),
+        ({"svg": "<svg/>", "vector_scene": {"width": 1, "height": 1, "elements": []}}, ".vector_scene"),
+        ({"color": "#fff", "mask": {"type": "rect", "x": 0, "y": 0, "width": 1}}, ".mask.height"),
+        ({"color": "#fff", "mask": {"type": "combine", "op": "add", "items": [], "x": 3}}, ".mask.items"),
+        ({"color": "#fff", "mask": {"type": "brush", "strokes": [STROKE], "x": 3}}, ".mask.x"),
+        ({"color": "#fff", "mask": {"type": "brush", "strokes": [STROKE], "refine": {}}}, ".mask.refine.asset_id"),
+        ({"color": "#fff", "mask": {"type": "brush", "strokes": [STROKE]}, "mask_artifact_id": "mask_aaaaaaaa"},
+         ".mask_artifact_id"),
+        ({"color": "#fff", "filters": [], "filter_mode": "blur"}, ".filter_mode"),
+        ({"vector_scene": {"width": 1, "height": 1, "elements": [DISC | {"d": "M 0 0"}]}},
+         ".vector_scene.elements[0].d"),
+        ({"vector_scene": {"width": 1, "height": 1, "elements": [{"type": "circle", "cx": 1, "cy": 1}]}},
+         ".vector_scene.elements[0].radius"),
         ({"color": "#fff", "knockout": "through"}, ".knockout"),
         ({"color": "#fff", "mask_density": 1.1}, ".mask_density"),
     ],
-)
+)  # fmt: skip
 def test_what_is_wrong_is_named(layer: JSON, expected: str) -> None:
     assert field(layer) == expected
 

@@ -29,6 +29,7 @@ from deployments.engines.image_core.shapes import (
 )
 from deployments.engines.typography_core.models import MOST_LETTERS, Axis, TextBox, TextShadow, TextStroke
 from deployments.engines.vector_core.models import Scene
+from deployments.errors import WrongField
 from kernels.blend import canonical
 
 MOST_FILTERS = 16
@@ -141,7 +142,7 @@ class Layer(Shape):
             for name, row in LAYER_TYPES.items():
                 if any(data.get(field) is not None for group in row.required for field in group):
                     return {**data, "type": name}
-            raise ValueError(f"a layer needs a type ({', '.join(LAYER_TYPES)}) and that type's content")
+            raise WrongField(f"a layer needs a type ({', '.join(LAYER_TYPES)}) and that type's content", "type")
         return data
 
     @field_validator("blend_mode")
@@ -156,14 +157,15 @@ class Layer(Shape):
         given = {name for name in self.model_fields_set if getattr(self, name) is not None}
         only_fields_of(LAYER_TYPES[self.type], LAYER_TYPES, given, self.type)
         if self.mask is not None and self.mask_artifact_id is not None:
-            raise ValueError("give mask or mask_artifact_id, not both")
+            raise WrongField("give mask or mask_artifact_id, not both", "mask_artifact_id")
         if self.filters is not None and self.filter_mode is not None:
-            raise ValueError("give filters or filter_mode, not both")
+            raise WrongField("give filters or filter_mode, not both", "filter_mode")
         for name in GEOMETRY if self.type in PIXELLESS else ():
             if getattr(self, name) != Layer.model_fields[name].get_default(call_default_factory=True):
-                raise ValueError(f"type {self.type} takes no {name}; give it to a layer that has pixels")
+                raise WrongField(f"type {self.type} takes no {name}; give it to a layer that has pixels", name)
         if self.type == "adjustment" and (self.effects or self.knockout != "none"):
-            raise ValueError(f"type adjustment takes no {'effects' if self.effects else 'knockout'}")
+            wrong = "effects" if self.effects else "knockout"
+            raise WrongField(f"type adjustment takes no {wrong}", wrong)
         return self
 
     def normalized(self) -> dict[str, Any]:

@@ -124,7 +124,9 @@ def _filtered(drawn: Drawn, item: JSON, max_pixels: int, field: str) -> Drawn:
         numbers["radius"] *= math.sqrt(across * down)
         radius, most = numbers["radius"], FILTER_RANGES[kind]["radius"].high
         if radius > most * (1 + ALMOST):
-            raise InvalidRequest(f"{field} would be {radius:g} pixels at this layer's size; at most {most:g}", field=field)
+            raise InvalidRequest(
+                f"{field} would be {radius:g} pixels at this layer's size; at most {most:g}", field=field
+            )
         h, w = (side + 2 * FILTERS[kind].reach(numbers) for side in drawn.pixels.shape[:2])
         if h * w > MOST_GROWN * max_pixels:
             said = f"{field}: the layer would grow to {w}x{h} pixels by its filters"
