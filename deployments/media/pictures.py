@@ -42,6 +42,10 @@ def picture_meta(path: Path, media_type: str, settings: Settings) -> JSON:
                     "codec_info": {"container": PICTURES[media_type].lower(), "mode": picture.mode},
                 }
                 orientation = picture.getexif().get(ORIENTATION, 1)
+                if picture.format == "TIFF" and orientation in range(
+                    5, 9
+                ):  # Pillow tells how it stands, of these alone
+                    meta |= {"width": height, "height": width}
                 if picture.info.get("icc_profile"):
                     meta["codec_info"]["icc_profile"] = True
                 picture.draft("L", (1, 1))  # a JPEG is then decoded at an eighth: enough to find its end

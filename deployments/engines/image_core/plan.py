@@ -20,9 +20,9 @@ from deployments.engines.image_core.resolve_selection import resolved_selection
 from deployments.operation import JSON, Context, Operation, Plan
 
 BACKEND = "image_core"
-RENDER_VERSION = "10"
+RENDER_VERSION = "11"
 """Raised whenever the bytes of an equal render change."""
-MASK_VERSION = "5"
+MASK_VERSION = "6"
 
 
 def plan_render(request: ImageRenderRequest, context: Context, registry: Registry, settings: Settings) -> Plan:
