@@ -356,3 +356,21 @@ def test_filters_grow_a_layer_no_further_than_the_cap(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="would grow to 284x284 pixels") as caught:
         small.pixels(canvas({"asset_id": dot, "filters": [*few, few[0]]}))
     assert caught.value.details["field"] == "composition.layers[0].filters[6].radius"
+
+
+@pytest.mark.parametrize("where", [{"scale": 3}, {"width": 21, "height": 12}, {"width": 4, "height": 2}])
+def test_nearest_shows_pixels_unmixed_as_pillow_does(bench: Bench, where: JSON) -> None:
+    art = np.random.default_rng(4).integers(0, 256, (4, 7, 4), dtype=np.uint8)
+    art[..., 3] |= 1
+    width, height = where.get("width", 21), where.get("height", 12)
+    got = bench.pixels(canvas({"asset_id": bench.picture(art), "resample": "nearest", **where}))[:height, :width]
+    assert (got == np.asarray(Image.fromarray(art).resize((width, height), Image.Resampling.NEAREST))).all()
+
+
+def test_a_quarter_turn_of_nearest_is_a_quarter_turn(bench: Bench) -> None:
+    art = np.random.default_rng(4).integers(0, 256, (4, 4, 4), dtype=np.uint8)
+    art[..., 3] = 255
+    layer = {"asset_id": bench.picture(art), "resample": "nearest", "scale": 2, "rotation": 90, "x": 3, "y": 5}
+    got = bench.pixels(canvas(layer))[5:13, 3:11]
+    assert (got == np.rot90(art, -1).repeat(2, 0).repeat(2, 1)).all()
+    assert field({"color": "#fff", "resample": "cubic"}) == ".resample"

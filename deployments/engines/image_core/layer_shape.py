@@ -52,12 +52,13 @@ LAYER_TYPES: Mapping[str, Type] = {
 """A layer's type follows from the first field of these that it has."""
 
 GEOMETRY = (
-    *("x", "y", "width", "height", "fit", "crop", "scale", "rotation", "anchor", "flip"),
+    *("x", "y", "width", "height", "fit", "crop", "scale", "rotation", "anchor", "flip", "resample"),
     *("adjustments", "adjustment_stack", "filters", "filter_mode", "filter_strength"),
 )
 """What a group and an adjustment take none of: they have no pixels of their own."""
 PIXELLESS = ("group", "adjustment")
 NEUTRAL: Mapping[str, Any] = {
+    "resample": "auto",
     "mask_density": 1.0,
     "knockout": "none",
     "text_tracking": 0.0,
@@ -92,6 +93,10 @@ class Layer(Shape):
     rotation: Degrees = 0.0
     anchor: Point = Field(default_factory=lambda: [0.5, 0.5])
     flip: Literal["h", "v", "both"] | None = None
+    resample: Literal["auto", "nearest"] = Field(
+        "auto",
+        description="auto: by area where it gets smaller, Lanczos or cubic where larger; nearest: unmixed pixels.",
+    )
     opacity: Fraction = 1.0
     fill_opacity: Fraction = 1.0
     blend_mode: str | None = Field(None, description="normal; of a group pass_through.")

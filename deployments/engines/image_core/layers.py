@@ -59,7 +59,8 @@ def drawn_layer(
     for i, item in enumerate(layer.get("filters", ())):
         drawn = _filtered(drawn, item, pictures.max_pixels, f"{path}.filters[{i}].radius")
     pixels, where = _framed(drawn, where, layer)
-    return _at(where, canvas, margin, lambda at, size: place(pixels, at, size, pictures.threads))
+    unmixed = layer.get("resample") == "nearest"
+    return _at(where, canvas, margin, lambda at, size: place(pixels, at, size, pictures.threads, unmixed=unmixed))
 
 
 def _at(

@@ -10,6 +10,7 @@ import numpy as np
 
 from kernels import composite
 from kernels.mask import polygon_coverage, turned, unit_circle
+from kernels.nearest import nearest
 from kernels.resample import is_opaque, resize, warp
 
 JSON = dict[str, Any]
@@ -101,13 +102,19 @@ def frame(layer: JSON, natural: tuple[float, float]) -> Frame:
     return Frame(content, clip, pivot, layer["rotation"])
 
 
-def place(pixels: np.ndarray, where: Frame, canvas: tuple[int, int], threads: int) -> Placed | None:
-    """A picture, uint8 [h, w, 4], drawn at its frame on a canvas (width, height); None where nothing is seen of it."""
+def place(
+    pixels: np.ndarray, where: Frame, canvas: tuple[int, int], threads: int, *, unmixed: bool = False
+) -> Placed | None:
+    """A picture, uint8 [h, w, 4], drawn at its frame on a canvas (width, height); None where nothing is seen of it.
+    Unmixed, each pixel is one of the picture's."""
     window = _window(where, canvas)
     if window is None:
         return None
     x, y, width, height = window
     content = where.content
+    if unmixed:
+        out = nearest(pixels, _to_source(where, window, pixels.shape), _coverage(where, window))
+        return Placed(out, x, y, is_opaque(out))
     if where.on_grid and content.width * content.height <= 4 * canvas[0] * canvas[1]:
         content = content.rounded()
         scaled = resize(pixels, int(content.width), int(content.height))
