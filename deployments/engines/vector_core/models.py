@@ -71,7 +71,7 @@ class Element(Shape):
                 raise WrongField(f"type {self.type} needs {name}", name)
         own = {"type", "style", "transform", *REQUIRED[self.type], *OPTIONAL.get(self.type, ())}
         for name in sorted(self.model_fields_set - own):
-            if getattr(self, name) is not None:
+            if getattr(self, name) != Element.model_fields[name].default:  # a kept scene spells defaults out
                 raise WrongField(f"type {self.type} takes no {name}", name)
         return self
 
