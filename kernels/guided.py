@@ -22,8 +22,9 @@ def guided(plane: np.ndarray, guide: np.ndarray, radius: int, smoothness: float)
     if radius < 1:
         return plane
     out = np.empty(plane.shape, np.float32)
-    for first in range(0, len(plane), _ROWS_AT_A_TIME):
-        end = min(len(plane), first + _ROWS_AT_A_TIME)
+    rows = max(_ROWS_AT_A_TIME, 4 * radius)
+    for first in range(0, len(plane), rows):
+        end = min(len(plane), first + rows)
         start, stop = max(0, first - 2 * radius), min(len(plane), end + 2 * radius)  # fits that reach in, and theirs
         fitted = _fitted(plane[start:stop], guide[start:stop], radius, smoothness)
         out[first:end] = fitted[first - start : end - start]

@@ -374,3 +374,12 @@ def test_a_quarter_turn_of_nearest_is_a_quarter_turn(bench: Bench) -> None:
     got = bench.pixels(canvas(layer))[5:13, 3:11]
     assert (got == np.rot90(art, -1).repeat(2, 0).repeat(2, 1)).all()
     assert field({"color": "#fff", "resample": "cubic"}) == ".resample"
+
+
+@pytest.mark.parametrize("fit", ["stretch", "contain", "cover"])
+def test_a_layer_whose_sides_vanish_shows_nothing(bench: Bench, fit: str) -> None:
+    """1e-300 times 1e-300 is 0, by which the radius of a filter was divided."""
+    filters = [{"type": "pixelate"}]
+    for content in ({"gradient": GRADIENT}, {"svg": DOT}, {"color": "#fff"}):
+        tiny = content | {"width": 1e-300, "height": 6.0, "scale": 1e-300, "fit": fit, "filters": filters}
+        assert not bench.pixels(canvas(tiny)).any()

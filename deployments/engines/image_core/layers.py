@@ -50,6 +50,8 @@ def drawn_layer(
             return None
         drawn = cropped
     where = frame(layer, drawn.natural)
+    if min(where.content.width, where.content.height) < ALMOST:  # a product of tiny sides may be 0
+        return None
     if "filters" in layer and layer["fit"] == "cover":
         visible = _cropped(drawn, _visible(where, drawn.natural))
         if visible is None:  # a crop beyond the source, of which the middle is seen

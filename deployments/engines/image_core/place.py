@@ -28,8 +28,8 @@ class Box:
 
     @property
     def whole(self) -> bool:
-        """Whether its edges lie on the pixel grid."""
-        return all(abs(v - round(v)) < ALMOST for v in (self.x, self.y, self.width, self.height))
+        """Whether its edges lie on the pixel grid, at least a pixel apart."""
+        return min(self.width, self.height) > 0.5 and all(abs(v - round(v)) < ALMOST for v in (self.x, self.y, self.width, self.height))
 
     def rounded(self) -> Box:
         return Box(round(self.x), round(self.y), max(1, round(self.width)), max(1, round(self.height)))
