@@ -32,8 +32,11 @@ _NEAREST = 4
 """Pieces that each pixel is looked at from."""
 _TIE = 1e-4
 """Pixels by which two pieces are as near as each other."""
-_BAND = 3.0
-"""Pixels about the new outline beyond which all is in or out."""
+_AT_A_TIME = 1 << 16
+"""Pixels looked at together."""
+_BAND = 1.6
+"""Pixels about the new outline beyond which all is in or out: a piece lies within 0.75 of its pixel's middle, and a
+pixel is whole from 0.71 on."""
 
 
 def grown(plane: np.ndarray, pixels: float) -> np.ndarray:
@@ -48,12 +51,20 @@ def grown(plane: np.ndarray, pixels: float) -> np.ndarray:
         return plane if (plane >= 0.5).any() else np.zeros_like(plane)
     apart = cv2.distanceTransform(outline.elsewhere, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     inside = plane >= 0.5
-    out = np.where(apart <= pixels - _BAND, np.float32(1), plane)
-    band = (out < 1) & (inside | (apart < pixels + _BAND))
+    near = apart - pixels
+    if pixels >= _BAND:
+        near[inside] = -_BAND  # whose outline is far behind
+    out = np.where(near <= -_BAND, np.float32(1), plane)
+    band = (near < _BAND) & (out < 1)
     places = np.argwhere(band).astype(np.float64)
     if len(places):
-        which = KDTree(outline.places).query(places, min(_NEAREST, len(outline.places)))[1].reshape(len(places), -1)
-        out[band] = np.maximum(plane[band], _covered(outline, places, which, pixels, inside[band]))
+        tree, count = KDTree(outline.places), min(_NEAREST, len(outline.places))
+        values, of = plane[band], inside[band]
+        for first in range(0, len(places), _AT_A_TIME):
+            part = np.s_[first : first + _AT_A_TIME]
+            which = tree.query(places[part], count)[1].reshape(-1, count)
+            values[part] = np.maximum(values[part], _covered(outline, places[part], which, pixels, of[part]))
+        out[band] = values
     return out
 
 

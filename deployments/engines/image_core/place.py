@@ -29,7 +29,8 @@ class Box:
     @property
     def whole(self) -> bool:
         """Whether its edges lie on the pixel grid, at least a pixel apart."""
-        return min(self.width, self.height) > 0.5 and all(abs(v - round(v)) < ALMOST for v in (self.x, self.y, self.width, self.height))
+        edges = (self.x, self.y, self.width, self.height)
+        return min(self.width, self.height) > 0.5 and all(abs(v - round(v)) < ALMOST for v in edges)
 
     def rounded(self) -> Box:
         return Box(round(self.x), round(self.y), max(1, round(self.width)), max(1, round(self.height)))
