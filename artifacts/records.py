@@ -19,7 +19,7 @@ class _Stored:
     """JSON in and out; unknown fields of a later schema are left aside."""
 
     def to_bytes(self) -> bytes:
-        return json.dumps(asdict(self) | {"schema_version": SCHEMA_VERSION}, separators=(",", ":")).encode()  # type: ignore[call-overload]
+        return json.dumps(vars(self) | {"schema_version": SCHEMA_VERSION}, separators=(",", ":")).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:

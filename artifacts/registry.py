@@ -15,7 +15,8 @@ from artifacts.errors import Conflict, NotFound
 from artifacts.identity import artifact_id, standing
 from artifacts.records import Asset, Record, now
 from artifacts.scope import Scope
-from artifacts.store import Store, Upload
+from artifacts.store import Store
+from artifacts.upload import Upload
 
 JSON = dict[str, Any]
 SCAN = 2000

@@ -106,10 +106,10 @@ def parse_value(data: bytes, most: int) -> Any:
         raise InvalidRequest(f"the body is nested deeper than {MAX_DEPTH} levels")
     try:
         text = data.decode()  # UTF-8 alone: the caps above read its bytes
-        body = json.loads(text, parse_constant=_refuse_constant, parse_int=_integer, parse_float=_number)
+        body = json.loads(text, parse_constant=_unfit_constant, parse_int=_integer, parse_float=_number)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}") from None
-    _check_strings(body, "")
+    _check_values(body, "")
     return body
 
 
@@ -128,35 +128,43 @@ def _depth(skeleton: bytes) -> int:
 NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
+class _Unfit(str):
+    """Stands for a number that is refused once its place in the body is known."""
+
+    __slots__ = ()
 
 
-def _integer(digits: str) -> int:
-    _number(digits)
-    return int(digits)
+def _unfit_constant(name: str) -> _Unfit:
+    return _Unfit(f"{name} is not JSON")
 
 
-def _number(digits: str) -> float:
+def _integer(digits: str) -> int | _Unfit:
+    number = _number(digits)
+    return number if isinstance(number, _Unfit) else int(digits)
+
+
+def _number(digits: str) -> float | _Unfit:
     if len(digits) > MAX_DIGITS:
-        raise ValueError(f"a number of {len(digits)} characters; at most {MAX_DIGITS} are read")
+        return _Unfit(f"a number of {len(digits)} characters; at most {MAX_DIGITS} are read")
     if not abs(number := float(digits)) <= MAX_NUMBER:
-        raise ValueError(f"the number {digits} is larger than {MAX_NUMBER:g}")
+        return _Unfit(f"the number {digits} is larger than {MAX_NUMBER:g}")
     return number
 
 
-def _check_strings(value: Any, path: str) -> None:
-    """Lengths, and characters that no text can hold: half a surrogate pair, or a NUL."""
+def _check_values(value: Any, path: str) -> None:
+    """Numbers that were refused, lengths, and characters that no text can hold: half a surrogate pair, or a NUL."""
     if isinstance(value, dict):
         for name, item in value.items():
             if len(name) > MAX_NAME:
                 raise InvalidRequest(f"a field's name is longer than {MAX_NAME} characters", field=path or None)
             _check_text(name, path)
-            _check_strings(item, f"{path}.{name}" if path else name)
+            _check_values(item, f"{path}.{name}" if path else name)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             if isinstance(item, (dict, list, str)):
-                _check_strings(item, f"{path}[{index}]")
+                _check_values(item, f"{path}[{index}]")
+    elif isinstance(value, _Unfit):
+        raise InvalidRequest(f"{path or 'the body'}: {value}", field=path or None)
     elif isinstance(value, str):
         if len(value) > MAX_STRING:
             raise InvalidRequest(f"{path} is longer than {MAX_STRING} characters", field=path)

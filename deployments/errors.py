@@ -351,7 +351,7 @@ def json_path(loc: tuple[int | str, ...], body: Any) -> str:
             path += f"[{part}]"
             body = body[part] if isinstance(body, list) and part < len(body) else None
         elif body is None or (isinstance(body, dict) and (part in body or last)):
-            path += f".{part}"
+            path += f".{part}" if part else '[""]'
             body = body.get(part) if isinstance(body, dict) else None
     return path.removeprefix(".")
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from artifacts import Asset, Record, Registry, Scope
 from artifacts.errors import NotFound
-from deployments.operation import Input, Plan, Source
+from deployments.operation import Folder, Input, Plan, Source
 
 
 class StoredSource:
     """One input; see operation.Source."""
 
-    def __init__(self, registry: Registry, scope: Scope, item: Input, scratch: Path) -> None:
+    def __init__(self, registry: Registry, scope: Scope, item: Input, scratch: Folder) -> None:
         found: Asset | Record = (
             registry.asset(scope, item.id) if item.id.startswith("asset_") else registry.artifact(scope, item.id)
         )
@@ -23,7 +23,7 @@ class StoredSource:
         self._registry, self._scope, self._scratch = registry, scope, scratch
         self._store = registry.store
         self._key = registry.key(scope, found)
-        self._copy = scratch / f"{item.id}.{self._key.rpartition('.')[2]}"
+        self._name = f"{item.id}.{self._key.rpartition('.')[2]}"
 
     def read(self) -> bytes:
         return self._store.get(self._key)
@@ -32,9 +32,10 @@ class StoredSource:
         local = self._store.local_path(self._key)
         if local is not None:
             return local
-        if not self._copy.exists():
-            self._store.copy_to(self._key, self._copy)
-        return self._copy
+        copy = self._scratch / self._name
+        if not copy.exists():
+            self._store.copy_to(self._key, copy)
+        return copy
 
     def json(self) -> Any:
         return json.loads(self.read())
@@ -49,7 +50,7 @@ class StoredSource:
 class StoredInputs:
     """See operation.Inputs. NotFound when an input was deleted since the plan was made."""
 
-    def __init__(self, registry: Registry, plan: Plan, scratch: Path) -> None:
+    def __init__(self, registry: Registry, plan: Plan, scratch: Folder) -> None:
         items = dict.fromkeys(item for part in (plan, *plan.before) for item in part.inputs)
         self._sources: list[Source] = [StoredSource(registry, plan.scope, item, scratch) for item in items]
 

@@ -179,6 +179,14 @@ class Parts(Protocol):
         ...
 
 
+class Folder(Protocol):
+    """Where a work may put files; a Path is one."""
+
+    def __truediv__(self, name: str, /) -> Path:
+        """The place of that name inside."""
+        ...
+
+
 Detections = "list[np.ndarray]"
 """One float32 array [faces, 15] a frame: x, y, w, h in pixels of the frame given, confidence 0..1 on the common scale
 (0.5 = the detector's own threshold), then five landmarks x, y (NaN where the detector has none)."""
@@ -188,8 +196,8 @@ Detections = "list[np.ndarray]"
 class Tools:
     """What the replica lends to the work."""
 
-    scratch: Path
-    """A folder of this call's own, removed afterwards."""
+    scratch: Folder
+    """A folder of this call's own, made when it is first asked for a place and removed afterwards."""
     stop: threading.Event
     """Set when nobody waits any more: look at it each frame or window, then raise Stopped."""
     progress: Callable[[int, int], None]

@@ -1,4 +1,4 @@
-"""Boxes of faces: overlap, cuts between shots, ellipses as masks. Plain numpy.
+"""Boxes of faces: overlap, cuts between shots, ellipses as masks.
 
 A box is x, y, width, height in pixels; x and y are its top-left corner and may lie outside the frame.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -34,14 +35,11 @@ def iou(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
 
 
 def suppress(boxes: Floats, scores: Floats, overlap: float) -> npt.NDArray[np.intp]:
-    """Greedy non-maximum suppression: the indices kept, best score first, none with an IoU of `overlap` to a better."""
-    order = np.argsort(-scores, kind="stable")
-    kept: list[np.intp] = []
-    while len(order):
-        best, order = order[0], order[1:]
-        kept.append(best)
-        order = order[iou(boxes[best], boxes[order])[0] < overlap]
-    return np.asarray(kept, np.intp)
+    """Greedy non-maximum suppression: the indices kept, best score first, none with an IoU above `overlap` to a better.
+
+    boxes: [n, 4]. scores: [n], above 0; equal ones keep their order.
+    """
+    return np.asarray(cv2.dnn.NMSBoxes(boxes, scores, 0.0, overlap), np.intp).reshape(-1)  # type: ignore[arg-type]
 
 
 def mean_over(found: Sequence[Floats], overlap: float) -> Floats:

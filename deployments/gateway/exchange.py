@@ -24,7 +24,8 @@ class Exchange:
 
     def __init__(self, headers: Mapping[str, str], head: bool = False) -> None:
         self.headers = headers
-        """Of the request, by their names in lower case; of several of one name the first."""
+        """Of the request, by their names in lower case; several of one name with commas between (RFC 9110 §5.2): two
+        tenants are none, whichever of them a proxy put there."""
         self.request_id = request_id(headers)
         self.head = head
         """Whether the answer's body is left out."""
@@ -84,7 +85,14 @@ class Exchanges:
 
 def _headers(scope: Scope) -> dict[str, str]:
     """All at once: Starlette's own looks through all of them for each name that is asked for."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
+    sent = scope["headers"]
+    found = {name.decode("latin-1"): value.decode("latin-1") for name, value in sent}
+    if len(found) == len(sent):
+        return found
+    joined: dict[str, list[str]] = {}
+    for name, value in sent:
+        joined.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    return {name: ", ".join(values) for name, values in joined.items()}
 
 
 def _tell(seen: Exchange, seconds: float) -> None:

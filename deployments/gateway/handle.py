@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from artifacts import Registry
-from artifacts.store import Upload
+from artifacts.upload import Upload
 from configs.settings import Settings
 from deployments.body import check_body
 from deployments.errors import InvalidRequest, PayloadTooLarge, to_wire

@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from deployments.gateway.naming import OneId
 from deployments.operations import OPERATIONS
 
 UNWATCHED = (b"x-request-disconnect-disabled", b"?1")
@@ -39,7 +40,7 @@ class Unwatched:
 
 def middlewares() -> list[Middleware]:
     """What Serve puts around its own handling; the launcher names this function to it."""
-    return [Middleware(Unwatched)]
+    return [Middleware(Unwatched), Middleware(OneId)]
 
 
 async def unless_left(receive: Receive, work: Coroutine[Any, Any, T]) -> T:

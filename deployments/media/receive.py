@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from artifacts import Asset
-from artifacts.store import Upload
+from artifacts.upload import Upload
 from deployments.answer import MediaKind
 from deployments.body import SCOPE_HEADERS, Body, check_body, parse, read_as
 from deployments.errors import InvalidRequest, PayloadTooLarge, RemoteFetchOff, UnsupportedMedia

@@ -13,7 +13,7 @@ from artifacts.canonical import canonical
 from artifacts.errors import InvalidMeta
 from artifacts.kinds import check_meta, kind_of
 from artifacts.registration import own_key, register, stored_sha256
-from artifacts.store import Upload
+from artifacts.upload import Upload
 from deployments.body import Body, check_body, parse, parse_value, read_as
 from deployments.errors import InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from deployments.media.multipart import read_multipart

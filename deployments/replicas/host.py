@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
-import shutil
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,11 @@ from configs.settings import Settings
 from deployments import crashes
 from deployments.errors import ResidualFaces
 from deployments.inputs import StoredInputs
-from deployments.operation import JSON, Operation, Output, Plan, Report, Side, Tools, Warning
+from deployments.operation import JSON, Operation, Output, Plan, Report, Side, Stopped, Tools, Warning
 from deployments.replicas.kept import Kept, commit, lay_ahead
 from deployments.replicas.pacing import Detect, Pace
 from deployments.replicas.progress import Progress
+from deployments.replicas.scratch import Scratch
 from deployments.replicas.threads import give_way
 from deployments.replicas.turns import MOST_PAUSED, Place, Turns
 
@@ -38,6 +39,15 @@ class Done:
     record: Record
     computed: bool
     warnings: tuple[Warning, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One work under way."""
+
+    operation: Operation
+    scratch: Scratch
+    pace: Pace
 
 
 class Host:
@@ -110,13 +120,10 @@ class Host:
     async def parts(self, plan: Plan) -> list[Plan]:
         """The parts of a plan that can be made apart from each other and are not there yet."""
         plan = await self.settle(plan)
-        scratch = await self._thread(self._make_scratch)
-        try:
+        async with self._scratch() as scratch:
             return await self._thread(self._missing_parts, plan, scratch)
-        finally:
-            await self._thread(shutil.rmtree, scratch, True)
 
-    def _missing_parts(self, plan: Plan, scratch: Path) -> list[Plan]:
+    def _missing_parts(self, plan: Plan, scratch: Scratch) -> list[Plan]:
         kept = Kept(self._registry, scratch)
         found: list[Plan] = load(self._operations[plan.operation].parts)(
             plan, StoredInputs(self._registry, plan, scratch)
@@ -124,84 +131,88 @@ class Host:
         return [part for part in found if kept.find(part) is None]
 
     async def _execute(self, plan: Plan, report: Report | None, place: Place | None) -> Done:
-        operation = self._operations[plan.operation]
-        plan, scratch = await self._thread(self._opened, plan)
-        if isinstance(scratch, Record):
-            return Done(scratch, False, plan.warnings)
-        stop = threading.Event()
+        operation, stop = self._operations[plan.operation], threading.Event()
         progress = Progress(self._registry, plan, operation.unit, report)
+        async with self._scratch() as scratch:
+            task = Task(operation, scratch, Pace(place, stop, progress, self._detect))
+            if report or inspect.iscoroutinefunction(load(operation.work)):
+                work = asyncio.ensure_future(self._in_steps(task, plan, progress if report else None))
+            else:
+                work = asyncio.ensure_future(self._heavy(self._at_once, task, plan))
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:  # nobody waits: keep the slot until the work has seen its stop event
+                stop.set()
+                await asyncio.wait([work])
+                _ = work.cancelled() or work.exception()  # else the loop logs as a fault what is told to nobody
+                raise
+            finally:
+                progress.close()
 
-        async def do() -> Record:
-            if report:
-                await self._thread(progress.begin)
-            pace = Pace(place, stop, progress, self._detect)
-            return await self._work(operation, plan, scratch, pace)
+    def _at_once(self, task: Task, plan: Plan) -> Done:
+        """All of a plain work in its one thread: each other way to a thread and back takes as long as a small render's
+        look-ups."""
+        plan, found = self._opened(plan)
+        if found:
+            return Done(found, False, plan.warnings)
+        if task.pace.stop.is_set():
+            raise Stopped
+        laying: list[Future[Ahead]] = []
+        tools = self._tools(task, plan, laying)
+        output = load(task.operation.work)(plan, StoredInputs(self._registry, plan, task.scratch), tools)
+        return Done(self._commit(plan, output, laying), True, plan.warnings)
 
-        work = asyncio.ensure_future(do())
+    async def _in_steps(self, task: Task, plan: Plan, progress: Progress | None) -> Done:
+        """A job's work, or one that awaits things."""
+        plan, found = await self._thread(self._opened, plan)
+        if found:
+            return Done(found, False, plan.warnings)
+        if progress:
+            await self._thread(progress.begin)
+        laying: list[Future[Ahead]] = []
+        tools = self._tools(task, plan, laying)
+        work = load(task.operation.work)
+        inputs = await self._thread(StoredInputs, self._registry, plan, task.scratch)
         try:
-            record = await asyncio.shield(work)
-        except asyncio.CancelledError:  # nobody waits: keep the slot until the work has seen its stop event
-            stop.set()
-            await asyncio.wait([work])
-            raise
+            doing = work if inspect.iscoroutinefunction(work) else partial(self._heavy, work)
+            output = await doing(plan, inputs, tools)
         except ResidualFaces as error:  # the render is never registered, its report is
             if error.report is not None:
                 kept = await self._thread(self._commit_report, plan, error.report, error.pictures)
                 error.details["report_artifact_id"] = kept.id
             raise
-        finally:
-            progress.close()
-            if scratch.exists():  # it did not come to the commit, or failed there
-                await self._thread(shutil.rmtree, scratch, True)
-        return Done(record, True, plan.warnings)
+        return Done(await self._thread(self._commit, plan, output, laying), True, plan.warnings)
 
     async def probe(self, scope: Scope, key: str, media_type: str) -> JSON:
         """What a received upload is: size, duration, streams. Raises UndecodableMedia, UnsupportedMedia."""
         function = load("deployments.media.probe:probe")
-        scratch = await self._thread(self._make_scratch)
-        try:
-            path = self._registry.store.local_path(key)
-            if path is None:
-                path = scratch / "upload"
-                await self._thread(self._registry.store.copy_to, key, path)
+        path = self._registry.store.local_path(key)
+        if path is not None:
             return await self._thread(function, path, media_type, self._settings)
-        finally:
-            await self._thread(shutil.rmtree, scratch, True)
+        async with self._scratch() as scratch:
+            copy = scratch / "upload"
+            await self._thread(self._registry.store.copy_to, key, copy)
+            return await self._thread(function, copy, media_type, self._settings)
 
-    async def _work(self, operation: Operation, plan: Plan, scratch: Path, pace: Pace) -> Record:
-        """The work, committed: a plain one in its own thread, since another way to a thread and back takes a small
-        render's time."""
-        work = load(operation.work)
-        laying: list[Future[Ahead]] = []
-
+    def _tools(self, task: Task, plan: Plan, laying: list[Future[Ahead]]) -> Tools:
         def begin_laying(side: Side) -> None:
             if not self._registry.store.is_local:  # where it would wait for nothing, and take the encoder's cores
                 laying.append(self._threads.submit(lay_ahead, self._registry, plan, side))
 
-        tools = Tools(
-            scratch=scratch,
-            stop=pace.stop,
-            progress=pace.progress,
-            detect=pace.detect,
+        return Tools(
+            scratch=task.scratch,
+            stop=task.pace.stop,
+            progress=task.pace.progress,
+            detect=task.pace.detect,
             thread=self._heavy,
             side_id=lambda kind, name, main="": self._registry.side_id(
                 plan.scope, main or plan.kind, plan.cache_key, kind, name
             ),
             weights=self._weights,
             settings=self._settings,
-            parts=Kept(self._registry, scratch),
+            parts=Kept(self._registry, task.scratch),
             ahead=begin_laying,
         )
-        inputs = StoredInputs(self._registry, plan, scratch)
-        if inspect.iscoroutinefunction(work):
-            output = await work(plan, inputs, tools)
-            return await self._thread(self._commit, plan, output, scratch, laying)
-
-        def do() -> Record:
-            return self._commit(plan, work(plan, inputs, tools), scratch, laying)
-
-        record: Record = await self._heavy(do)
-        return record
 
     def _commit_report(self, plan: Plan, report: Draft, pictures: Sequence[Draft]) -> Record:
         return self._registry.commit(
@@ -213,26 +224,22 @@ class Host:
             parent_asset_id=plan.parent_asset_id,
         )
 
-    def _opened(self, plan: Plan) -> tuple[Plan, Record | Path]:
-        """The plan, settled, with what was made of it before, else with a folder to make it in: in one go, since each
-        way to a thread and back costs a small render as much as all of this."""
+    def _opened(self, plan: Plan) -> tuple[Plan, Record | None]:
+        """The plan, settled, and what was made of it before."""
         plan = self._settled(plan)
-        return plan, self._registry.find(plan.scope, plan.kind, plan.cache_key) or self._make_scratch()
+        return plan, self._registry.find(plan.scope, plan.kind, plan.cache_key)
 
-    def _commit(self, plan: Plan, output: Output, scratch: Path, laying: Sequence[Future[Ahead]]) -> Record:
-        """Committed, and the folder removed, likewise."""
-        record = commit(self._registry, plan, output, [part.result() for part in laying])
+    def _commit(self, plan: Plan, output: Output, laying: Sequence[Future[Ahead]]) -> Record:
+        return commit(self._registry, plan, output, [part.result() for part in laying])
+
+    @asynccontextmanager
+    async def _scratch(self) -> AsyncIterator[Scratch]:
+        scratch = Scratch(self._settings.mattebox_home)
         try:
-            scratch.rmdir()  # as most are: empty
-        except OSError:
-            shutil.rmtree(scratch, ignore_errors=True)
-        return record
-
-    def _make_scratch(self) -> Path:
-        """Under MATTEBOX_HOME, so that a large result can be hard-linked into a store on the same file system."""
-        folder = self._settings.mattebox_home / "scratch"
-        folder.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(dir=folder))
+            yield scratch
+        finally:
+            if scratch.made:
+                await self._thread(scratch.remove)
 
     def _weights(self, name: str) -> Path:
         """The model's file; what could not be had is not asked for again within MISSING_S, since asking takes seconds

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from artifacts import Ahead, Draft, Record, Registry
 from deployments.inputs import StoredSource
-from deployments.operation import Input, Output, Plan, Side, Source
+from deployments.operation import Folder, Input, Output, Plan, Side, Source
 from deployments.replicas.heaps import trim
 
 
@@ -40,7 +39,7 @@ def lay_ahead(registry: Registry, plan: Plan, side: Side) -> Ahead:
 class Kept:
     """See operation.Parts."""
 
-    def __init__(self, registry: Registry, scratch: Path) -> None:
+    def __init__(self, registry: Registry, scratch: Folder) -> None:
         self._registry, self._scratch = registry, scratch
 
     def find(self, plan: Plan) -> Source | None:

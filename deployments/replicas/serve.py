@@ -14,7 +14,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from artifacts import Registry, Scope, Store
-from artifacts.store import refuse_unshared
+from artifacts.addresses import refuse_unshared
 from configs.settings import Settings
 from deployments.dispatch import ServeDispatch
 from deployments.errors import to_wire

@@ -9,6 +9,11 @@ import threading
 
 from configs.settings import Settings
 
+SPINS = 1000
+"""Turns that a thread of OpenMP waits awake for the others, microseconds, before it sleeps. The library's own number is
+a millisecond's: beside another busy process the one that runs keeps the core that the awaited one needs, and a net of
+a hundred small steps, such as the torch detector, takes ten times as long."""
+
 
 def pin(settings: Settings) -> None:
     """Called by a replica before anything heavy is imported.
@@ -16,6 +21,7 @@ def pin(settings: Settings) -> None:
     Here and not in the deployment's options, since a Serve config that sets `ray_actor_options` replaces ours whole;
     and needed at all, since Ray sets OMP_NUM_THREADS=1 for a replica that asks for less than a CPU.
     """
+    os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
     os.environ |= {
         "OMP_NUM_THREADS": str(settings.threads),
         "NUMBA_NUM_THREADS": str(settings.threads),

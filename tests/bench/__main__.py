@@ -23,6 +23,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from configs.settings import Settings
+from deployments.replicas.threads import pin
 from docs.generate import performance
 from tests import bench
 from tests.bench.measure import NotRun, Row, shown
@@ -106,4 +108,5 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    pin(Settings())  # as in a replica
     main(sys.argv[1:])

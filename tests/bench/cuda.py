@@ -13,13 +13,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+import av
 import numpy as np
 import torch
 
 from kernels.blend import DISSOLVE, MODES
 from kernels.composite import Layer, composite
+from kernels.faces import iou
 from tests.bench.measure import NotRun, Row, picture, shown
 
 SEVEN = ("multiply", "screen", "overlay", "darken", "lighten", "linear_dodge", "normal")
@@ -27,6 +30,13 @@ TOGETHER = ("hue", "saturation", "color", "luminosity")
 SIGMAS = (1, 5, 12, 30, 100)
 NORMAL_SHARE, SEVEN_SHARE = 0.7, 0.5
 """Of what a plain copy moves: the goals."""
+CLIP = Path(__file__).parents[1] / "fixtures" / "video_clips" / "face_clip.mp4"
+BATCHED = 4
+"""Times the frames/s of one frame a batch: the goal."""
+SURE = 0.625
+"""A raw score of YuNet of 0.7."""
+SAME_FACE, SAME_SHARE = 0.9, 0.98
+"""IoU with the box that OpenCV finds, and the least share of boxes that have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +51,12 @@ class Scale:
     layers: int = 32
     small: tuple[int, int] = (256, 256)
     batch: int = 64
+    frames: int = 32
+    """Of the batch that the face detector is given."""
     parity: tuple[tuple[int, int], ...] = ((131, 5), (517, 67))
 
 
-REHEARSAL = Scale("cpu", 1, 1 << 12, (133, 5), (40, 3), 2, (9, 3), 2, ((131, 2),))
+REHEARSAL = Scale("cpu", 1, 1 << 12, (133, 5), (40, 3), 2, (9, 3), 2, 2, ((131, 2),))
 
 
 def run(home: Path) -> list[Row]:
@@ -66,6 +78,7 @@ def rows(scale: Scale) -> Iterator[Row]:
     yield from whole(scale)
     yield from blurred(scale)
     yield from encoded(scale)
+    yield from detected(scale)
 
 
 def milliseconds(scale: Scale, call: Callable[[], object]) -> float:
@@ -233,6 +246,48 @@ def encoded(scale: Scale) -> Iterator[Row]:
     yield Row("JPEG q85 of 1080p by nvjpeg, colours whole", ours, against={"Pillow, colours halved": theirs})
     sizes = [len(nvjpeg.encode_jpeg(rgb, **options)) / 1e3, len(pillow(rgb, 85)) / 1e3]
     yield Row("the same, size", sizes[0], "KB", against={"Pillow, colours halved": sizes[1]})
+
+
+def detected(scale: Scale) -> Iterator[Row]:
+    """Faces of the repository's clip by the torch detector, from main memory to boxes: one frame a batch and many; and
+    how many of its boxes OpenCV's detector has. Nothing where the weights are not at hand."""
+    from configs.models import Models, WeightsMissing
+    from configs.settings import Settings
+    from deployments.engines.video_regions.detectors import make_detector
+
+    settings = Settings(device=scale.device)
+    try:
+        ours, theirs = (
+            make_detector(name, Models(settings).path, settings)
+            for name in ("torch_face_detector", "opencv_face_detector")
+        )
+    except WeightsMissing:
+        return
+    with av.open(str(CLIP)) as clip:
+        frames = np.stack([frame.to_ndarray(format="bgr24") for frame in islice(clip.decode(video=0), scale.frames)])
+
+    def rate(count: int) -> float:
+        """Frames/s in batches of `count`; what comes back is numpy's, so nothing is still under way."""
+        began = time.perf_counter()
+        for first in range(0, len(frames), count):
+            ours(frames[first : first + count])
+        return len(frames) / (time.perf_counter() - began)
+
+    together, alone = [], []
+    for _ in range(scale.rounds + 1):
+        together.append(rate(len(frames)))
+        alone.append(rate(1))
+    many, one = (statistics.median(rates[1:]) for rates in (together, alone))
+    what = f"faces in {len(frames)} frames of {frames.shape[2]}×{frames.shape[1]}"
+    yield Row(f"{what}, one batch", many, "frames/s", against={"a batch each": one})
+    yield Row(f"{what}, one batch over a batch each", many / one, "×", at_least=BATCHED)
+    pairs = [
+        (a, b)
+        for mine, other in zip(ours(frames), theirs(frames), strict=True)
+        for a, b in ((mine, other), (other, mine))
+    ]
+    agreed = [iou(a[a[:, 4] >= SURE, :4], b[:, :4]).max(axis=1, initial=0) >= SAME_FACE for a, b in pairs]
+    yield Row(f"{what}, boxes that OpenCV has too", float(np.concatenate(agreed).mean()), "×", at_least=SAME_SHARE)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ from artifacts.store import CHUNK
 from configs.settings import Settings
 from deployments.gateway.http import build_http
 from deployments.replicas.local import local_runner
+from tests.unit.registry_bench import ACME, META, key
+from tests.unit.test_commits import *  # noqa: F403
+from tests.unit.test_identity import *  # noqa: F403
 from tests.unit.test_registry import *  # noqa: F403
-from tests.unit.test_registry import ACME, META, key
 from tests.unit.test_registry_sweep import *  # noqa: F403
 
 

@@ -44,10 +44,11 @@ def test_what_stands_in_strings_is_no_structure() -> None:
     assert parse(b'{"x":"' + b"[" * 100 + b',\\"' * 10 + b'"}')["x"].startswith("[[")
 
 
-def test_a_refused_string_is_named_by_its_path() -> None:
+@pytest.mark.parametrize("value", [b'"\\udc00"', b"1e16", b"-1000000000000001", b"NaN", b"-Infinity", b"1" * 65])
+def test_a_refused_value_is_named_by_its_path(value: bytes) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        parse(b'{"a":[{"b":"\\udc00"}]}')
-    assert refused.value.details["field"] == "a[0].b"
+        parse(b'{"a":[0,{"b":%s}]}' % value)
+    assert refused.value.details["field"] == "a[1].b"
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,11 @@ class Strict(BaseModel):
 
 @pytest.mark.parametrize(
     ("body", "said"),
-    [({"text": "x", "colour": 1}, "colour: there is no such field here"), ({}, "text: it must be given")],
+    [
+        ({"text": "x", "colour": 1}, "colour: there is no such field here"),
+        ({"text": "x", "": 1}, '[""]: there is no such field here'),
+        ({}, "text: it must be given"),
+    ],
 )
 def test_a_field_too_much_and_one_too_few_are_told_in_plain_words(body: dict[str, object], said: str) -> None:
     with pytest.raises(ValidationError) as caught:

@@ -5,8 +5,11 @@ Five requests of each route and mode, 500 in all: some 20 seconds on two cores. 
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import jsonschema
 import pytest
@@ -66,3 +69,55 @@ def test_no_request_made_from_the_document_is_answered_by_a_fault(
         ask()
     record_property("requests", tried)  # `--junitxml` shows it
     assert tried >= EXAMPLES
+
+
+ODD = (
+    '{"a": 1}',
+    "[[]]",
+    '"\\u202e"',
+    "true",
+    "1e16",
+    "NaN",
+    '"\\ud800"',
+    "-1e308",
+    '"../../etc/passwd"',
+    '[{"": ""}]',
+)
+"""JSON that next to no field takes, and some that is none."""
+EACH = int(os.environ.get("FUZZ_FIELDS", "8"))
+"""Of each route's body."""
+
+
+def places(value: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Where values stand below this one."""
+    below = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, inner in below:
+        yield (*at, name)
+        yield from places(inner, (*at, name))
+
+
+def with_odd(body: Any, at: tuple[str | int, ...], odd: str) -> bytes:
+    """The body as JSON, with something odd at that place."""
+    whole = json.loads(json.dumps(body))
+    inner = whole
+    for name in at[:-1]:
+        inner = inner[name]
+    inner[at[-1]] = "(odd)"
+    return json.dumps(whole).replace('"(odd)"', odd).encode()
+
+
+def test_what_is_wrong_with_any_field_of_any_body_is_told_with_its_place(documented: Documented) -> None:
+    drawn, tried = random.Random(1), 0
+    for row in documented.rows:
+        if not row.body:
+            continue
+        body, (path, query) = documented.real(row.body), documented.filled(row, {})
+        headers = ACME | row.needed | {"Content-Type": "application/json", "Prefer": "respond-async"}
+        for at in drawn.choices(list(places(body)), k=EACH):
+            sent = with_odd(body, at, drawn.choice(ODD))
+            answer = documented.http.request(row.method, path, params=query, headers=headers, content=sent)
+            assert answer.status_code < 500, (row.name, sent, answer.text)
+            if answer.status_code == 400:
+                tried += 1
+                assert answer.json()["error"]["details"].get("field"), (row.name, sent, answer.text)
+    assert tried > 100

@@ -71,6 +71,14 @@ async def test_the_scope_comes_first(
     assert said(await http.get("/media-v2/assets/nothing", headers=headers)) == expected
 
 
+@pytest.mark.parametrize("tenants", [("t_acme", "t_other"), ("t_other", "t_acme")])
+async def test_two_tenants_are_none(http: httpx.AsyncClient, tenants: tuple[str, str]) -> None:
+    """A proxy that adds its header to the caller's, and does not put it in its place, must let nobody choose."""
+    headers = [*(("X-Tenant-Id", tenant) for tenant in tenants), ("X-Env", "dev")]
+    asked = httpx.Request("GET", "http://test/media-v2/kinds", headers=headers)
+    assert said(await http.send(asked)) == (400, "invalid_scope")
+
+
 async def test_a_body_may_repeat_the_scope_and_not_change_it(http: httpx.AsyncClient) -> None:
     assert (await http.post("/image/masks", json=MASK | {"tenant_id": "t_acme", "env": "dev"})).status_code == 200
     assert said(await http.post("/image/masks", json=MASK | {"tenant_id": "t_other"})) == (403, "scope_mismatch")

@@ -48,7 +48,7 @@ async def seen_by_serve(**request: object) -> bool:
 def test_serve_knows_the_hook_and_takes_what_it_gives() -> None:
     ((variable, path),) = UNWATCHED.items()
     assert hasattr(constants, variable)
-    assert len(validate_http_proxy_callback_return(call_function_from_import_path(path))) == 1
+    assert len(validate_http_proxy_callback_return(call_function_from_import_path(path))) == 2
 
 
 async def test_what_is_found_again_and_again_looks_out_for_itself_and_nothing_else_does() -> None:

@@ -11,8 +11,8 @@ import pytest
 from obstore.exceptions import NotSupportedError
 
 from artifacts import Draft, Registry, Scope, Store
+from artifacts.addresses import refuse_unshared
 from artifacts.errors import UnsuitableStore
-from artifacts.store import refuse_unshared
 from configs.settings import load
 from deployments.cli import main
 

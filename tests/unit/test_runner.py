@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,11 @@ from deployments.dispatch import LocalDispatch
 from deployments.errors import InvalidRequest, NotFound
 from deployments.jobs.runs import Joined
 from deployments.operation import JSON, Context, Need, Operation, Plan
+from deployments.operations import OPERATIONS
 from deployments.replicas.host import Host
 from deployments.runner import Runner
 from tests.unit import toy_work
+from tests.unit.image_bench import Bench
 
 CONTEXT = Context(Scope("t_acme", "dev"), "r1")
 
@@ -156,6 +159,23 @@ async def test_cancelled_work_sees_its_stop_event(runner: Runner) -> None:
     assert runner.registry.find(plan.scope, "mask", plan.cache_key) is None
 
 
+async def test_a_work_that_stops_when_asked_to_is_no_fault_in_the_log(
+    runner: Runner, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert isinstance(runner._dispatch, LocalDispatch)
+    plan = plan_letters(Letters(text="waits"), CONTEXT, runner.registry, runner.settings)
+    work = asyncio.create_task(runner._dispatch.call("Toy", "execute", plan, "r1"))
+    await asyncio.to_thread(toy_work.STARTED.wait, 5)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert toy_work.SEEN_STOP.is_set()
+    del work
+    gc.collect()
+    await asyncio.sleep(0)
+    assert not caplog.records
+
+
 async def test_another_tenant_computes_its_own(runner: Runner) -> None:
     mine = await runner.run("letters", {}, CONTEXT)
     theirs = await runner.run("letters", {}, Context(Scope("t_other", "dev"), "r2"))
@@ -183,6 +203,15 @@ async def test_sides_are_found_under_the_id_that_the_work_was_told(runner: Runne
     answer = await runner.run("letters", {}, CONTEXT)
     record = runner.registry.artifact(CONTEXT.scope, answer["artifact_id"])
     assert runner.registry.artifact(CONTEXT.scope, record.meta["side"]).kind == "mask"
+
+
+async def test_a_work_that_puts_no_file_anywhere_has_no_folder(tmp_path: Path) -> None:
+    host = Host(Settings(mattebox_home=tmp_path), Registry(Store("memory://")), OPERATIONS, None)  # type: ignore[arg-type]
+    body = {"composition": {"width": 2, "height": 2, "layers": [{"color": "#336699"}]}}
+    done = await host.execute(Bench(Settings(mattebox_home=tmp_path)).plan(body), "r1")
+    assert done
+    assert done.record.kind == "image_render"
+    assert not (tmp_path / "scratch").exists()
 
 
 async def test_an_error_of_the_work_reaches_the_caller_and_leaves_nothing(runner: Runner) -> None:

@@ -165,3 +165,15 @@ print((before - pages()) * 4096)
 def test_large_blocks_are_given_back_as_they_are_freed(how: str, given_back: bool) -> None:
     done = subprocess.run([sys.executable, "-c", LARGE, how], cwd=ROOT, capture_output=True, check=True)
     assert (int(done.stdout) > 80_000_000) is given_back
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "1000"), ("7", "7")])
+def test_a_replica_waits_briefly_unless_told_otherwise(given: str | None, used: str) -> None:
+    settings = "from configs.settings import Settings; from deployments.replicas.threads import pin; pin(Settings())"
+    script = f"import os; {settings}; print(os.environ['GOMP_SPINCOUNT'])"
+    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    environment |= {} if given is None else {"GOMP_SPINCOUNT": given}
+    ran = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == used

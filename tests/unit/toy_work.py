@@ -19,7 +19,7 @@ SCRATCH: list[Path] = []
 
 def letters(plan: Plan, inputs: Inputs, tools: Tools) -> Output:
     CALLS.append("letters")
-    SCRATCH.append(tools.scratch)
+    SCRATCH.append((tools.scratch / "kept").parent)
     text = str(plan.parameters["text"])
     if text == "refused":
         raise InvalidRequest("this text is refused", field="text")

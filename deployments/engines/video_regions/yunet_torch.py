@@ -114,10 +114,9 @@ def load(
     @torch.inference_mode()
     def detect(frames: np.ndarray) -> list[np.ndarray]:
         height, width = frames.shape[1:3]
-        padded = np.zeros((len(frames), *(-(-side // MULTIPLE) * MULTIPLE for side in (height, width)), 3), np.uint8)
-        padded[:, :height, :width] = frames
-        pictures = torch.from_numpy(padded).to(where).permute(0, 3, 1, 2).float()
-        return [_kept(faces, least) for faces in net(pictures).cpu().numpy()]
+        pictures = torch.tensor(frames, device=where).permute(0, 3, 1, 2).float()
+        padded = functional.pad(pictures, (0, -width % MULTIPLE, 0, -height % MULTIPLE))
+        return [_kept(faces, least) for faces in net(padded).cpu().numpy()]
 
     return detect
 
