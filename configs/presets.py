@@ -17,8 +17,8 @@ DEFAULT = "original"
 
 Format = Literal["PNG", "WEBP", "JPEG", "TIFF", "AVIF"]
 
-LARGEST_SIDE: Mapping[str, int] = {"PNG": 2**31 - 1, "WEBP": 16383, "JPEG": 65535, "TIFF": 2**31 - 1, "AVIF": 65536}
-"""Pixels a side that a format can hold."""
+LARGEST_SIDE: Mapping[str, int] = {"PNG": 2**31 - 1, "WEBP": 16383, "JPEG": 65500, "TIFF": 2**31 - 1, "AVIF": 32768}
+"""Pixels a side that a format's libraries write and read: libjpeg, libwebp and libavif stop there."""
 
 
 class UnknownPreset(LookupError):

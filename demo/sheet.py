@@ -1,4 +1,4 @@
-"""The contact sheet: frames before and after, under the composed picture."""
+"""The contact sheet: the composed picture, and beside it a frame of the clip before and after."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 import av
 from PIL import Image, ImageDraw, ImageFont
 
-MARGIN, LABEL = 12, 28
-COLUMNS = 3
+MARGIN, LABEL = 12, 26
+SMALL = (320, 180)
+"""A frame's largest size; the picture has the height of two, their label and the margin between them."""
 
 
 def frames_at(path: Path, count: int) -> list[Image.Image]:
@@ -26,27 +27,24 @@ def frames_at(path: Path, count: int) -> list[Image.Image]:
 
 
 def contact_sheet(picture: Path, before: Path, after: Path, path: Path) -> Path:
-    """A PNG: the picture on top, then a row of frames of the source and the same frames of the render."""
-    rows = [("source", frames_at(before, COLUMNS)), ("render", frames_at(after, COLUMNS))]
-    cell = rows[0][1][0].size
-    width = COLUMNS * cell[0] // 2 + (COLUMNS + 1) * MARGIN
-    small = (cell[0] // 2, cell[1] // 2)
+    """A PNG: the picture, then one over the other the clip's middle and the same frame of the render."""
+    cells = [("the clip", frames_at(before, 1)[0]), ("the render of it", frames_at(after, 1)[0])]
+    for _, frame in cells:
+        frame.thumbnail(SMALL, Image.Resampling.LANCZOS)
+    right, down = (max(frame.size[axis] for _, frame in cells) for axis in (0, 1))
     top = Image.open(picture).convert("RGB")
-    top.thumbnail((width - 2 * MARGIN, small[1] * 2))
-    height = top.height + len(rows) * (small[1] + LABEL) + LABEL + 3 * MARGIN
-    sheet = Image.new("RGB", (width, height), "#f4f4f2")
+    tall = 2 * down + LABEL
+    top = top.resize((round(top.width * tall / top.height), tall), Image.Resampling.LANCZOS)
+    sheet = Image.new("RGB", (top.width + right + 3 * MARGIN, tall + LABEL + MARGIN), "#f4f4f2")
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(16)
-    draw.text((MARGIN, 6), "composed picture", fill="#222222", font=font)
+    font = ImageFont.load_default(15)
+    draw.text((MARGIN, 5), "a picture composed of five layers", fill="#222222", font=font)
     sheet.paste(top, (MARGIN, LABEL))
-    y = top.height + LABEL + MARGIN
-    for label, frames in rows:
-        draw.text((MARGIN, y + 5), label, fill="#222222", font=font)
-        for column, frame in enumerate(frames):
-            sheet.paste(
-                frame.resize(small, Image.Resampling.LANCZOS), (MARGIN + column * (small[0] + MARGIN), y + LABEL)
-            )
-        y += LABEL + small[1]
+    left = top.width + 2 * MARGIN
+    for row, (label, frame) in enumerate(cells):
+        y = row * (down + LABEL)
+        draw.text((left, y + 5), label, fill="#222222", font=font)
+        sheet.paste(frame, (left, y + LABEL))
     sheet.save(path, optimize=True)
     return path
 

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from configs.fonts import font_path
 from deployments.engines.image_core import effects, selections
 from deployments.engines.image_core.adjustments import Adjustment
 from deployments.engines.image_core.parts import Effect, Filter
 from deployments.engines.image_core.place import Box, Placed
 from deployments.engines.image_core.shapes import Selection
 from docs.order import SCENE, order
+from kernels.adjust import adjust
 from kernels.adjustment_layers import recolor, recolored
 from kernels.blend import DISSOLVE, MODES
 from kernels.composite import Layer
@@ -24,7 +26,8 @@ from kernels.filters import FILTERS, filtered
 
 JSON = dict[str, Any]
 FOLDER = Path(__file__).resolve().parent / "pictures"
-SIDE, LETTERS, ACROSS = 104, 16, 7
+SIDE, LETTERS, ACROSS = 104, 18, 7
+FRAME = "#c8c8c8"
 Tiles = Iterator[tuple[str, np.ndarray]]
 
 
@@ -61,6 +64,7 @@ def _modes() -> Tiles:
     ramp = np.linspace(0, 1, SIDE)[:, None, None]
     color = np.rint((1 - ramp) * (40, 90, 220) + ramp * (250, 150, 40)).astype(np.uint8)
     source = np.dstack([np.broadcast_to(color, (SIDE, SIDE, 3)), np.full((SIDE, SIDE), 255, np.uint8)])
+    yield "what lies below", scene()
     for name in MODES:
         opacity = 0.5 if name == DISSOLVE else 1.0  # whole, it is normal
         yield name, _stacked(Layer(scene()), Layer(np.ascontiguousarray(source), opacity=opacity, mode=name))
@@ -91,6 +95,25 @@ def _adjustments() -> Tiles:
         yield named, recolored(scene(), recolor(normal["kind"], normal))
 
 
+SLIDERS: Mapping[str, float] = {
+    "exposure": 1.0,
+    "brightness": 1.4,
+    "contrast": 1.8,
+    "saturation": 0.3,
+    "vibrance": -0.8,
+    "hue": 90.0,
+    "temperature": 0.8,
+    "tint": 0.6,
+    "gamma": 1.8,
+    "sharpness": 3.0,
+}
+
+
+def _sliders() -> Tiles:
+    for name, value in SLIDERS.items():
+        yield f"{name} {value:g}", adjust(scene(), {name: value})
+
+
 FILTERED: Mapping[str, JSON] = {
     "blur": {"radius": 4},
     "box": {"radius": 4},
@@ -112,6 +135,7 @@ WITH_EFFECTS: Mapping[str, JSON] = {
     "drop_shadow": {"type": "drop_shadow"},
     "inner_shadow": {"type": "inner_shadow"},
     "stroke outside": {"type": "stroke", "color": "#14213d"},
+    "stroke center": {"type": "stroke", "color": "#14213d", "position": "center"},
     "stroke inside": {"type": "stroke", "color": "#14213d", "position": "inside"},
     "color_overlay": {"type": "color_overlay", "color": "#d62828", "opacity": 0.6},
     "gradient_overlay": {
@@ -144,6 +168,11 @@ SELECTED: dict[str, JSON] = {
         "strokes": [{"points": [[14, 80], [40, 20], [64, 80], [90, 20]], "width": 18, "hardness": 0.3}],
     },
     "ellipse, inverted": {"type": "ellipse", "x": 22, "y": 22, "width": 60, "height": 60, "inverted": True},
+    "brush, refined": {
+        "type": "brush",
+        "strokes": [{"points": [[72, 38]], "width": 56, "hardness": 0.2}],
+        "refine": {"asset_id": SCENE, "radius": 8, "smoothness": 0.001},
+    },
     "luminance": {"type": "luminance", "asset_id": SCENE},
     "color_range": {"type": "color_range", "asset_id": SCENE, "color": "#2060ff", "tolerance": 110},
 }
@@ -165,6 +194,7 @@ def _selections() -> Tiles:
 SHEETS: Mapping[str, Callable[[], Tiles]] = {
     "modes.png": _modes,
     "adjustments.png": _adjustments,
+    "sliders.png": _sliders,
     "filters.png": _filters,
     "effects.png": _effects,
     "selections.png": _selections,
@@ -183,10 +213,11 @@ def page(tiles: Sequence[tuple[str, np.ndarray]], across: int) -> np.ndarray:
     rows = -(-len(tiles) // across)
     made = Image.new("RGB", (min(len(tiles), across) * (width + 6) + 6, rows * (height + LETTERS + 6) + 6), "white")
     draw = ImageDraw.Draw(made)
-    font = ImageFont.load_default(size=11)
+    font = ImageFont.truetype(str(font_path("Open Sans")), 11, layout_engine=ImageFont.Layout.BASIC)
     for i, (title, pixels) in enumerate(tiles):
         x, y = 6 + i % across * (width + 6), 6 + i // across * (height + LETTERS + 6)
         tile = Image.fromarray(pixels)
+        draw.rectangle((x - 1, y - 1, x + width, y + height), outline=FRAME)
         made.paste(tile, (x, y), tile if tile.mode == "RGBA" else None)
         draw.text((x, y + height + 1), title, fill="#202020", font=font)
     return np.asarray(made)

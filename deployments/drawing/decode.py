@@ -6,25 +6,23 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageOps
 
-from deployments.drawing import deep
+from deployments.drawing import deep, icc
 from deployments.errors import InvalidRequest, UndecodableMedia
 from deployments.media import float_tiff
 from deployments.media.readers import PICTURES
 from deployments.operation import Source
 from kernels.color import luma
 
-SRGB = ImageCms.createProfile("sRGB")
 _DAMAGED = (OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError, OverflowError, MemoryError)
 
 
 def picture(source: Source, max_pixels: int, field: str) -> np.ndarray:
     """[h, w, 4], straight RGBA in sRGB, turned upright by its EXIF orientation; of an animation the first frame. uint8,
-    or float32 0..1 of a file with more bits a channel (one with a profile of its own is converted in 8 bits).
+    or float32 0..1 of a file with more bits a channel (one whose profile only tables tell is converted in 8 bits).
 
     Raises UndecodableMedia for bytes that are no picture or over the cap.
     """
@@ -34,7 +32,7 @@ def picture(source: Source, max_pixels: int, field: str) -> np.ndarray:
         plane = deep.pixels(source.read(), image)
         if plane is not None:
             return plane
-        return np.asarray(_in_srgb(ImageOps.exif_transpose(image)).convert("RGBA"))
+        return np.asarray(icc.converted(ImageOps.exif_transpose(image)).convert("RGBA"))
 
 
 def eight_bits(pixels: np.ndarray) -> np.ndarray:
@@ -83,11 +81,11 @@ def _floating(source: Source, max_pixels: int, field: str) -> np.ndarray | None:
         pixels = deep.floating(data, header)
     except _DAMAGED as error:
         raise UndecodableMedia(f"{field} cannot be decoded as image/tiff", field=field) from error
-    if header.icc_profile is None:
+    if not deep.told_by_tables(header.icc_profile):
         return pixels
     image = Image.fromarray(eight_bits(pixels))
     image.info["icc_profile"] = header.icc_profile
-    return np.asarray(_in_srgb(image).convert("RGBA"))
+    return np.asarray(icc.converted(image).convert("RGBA"))
 
 
 @contextmanager
@@ -109,21 +107,6 @@ def _opened(source: Source, max_pixels: int, field: str) -> Iterator[Image.Image
             raise UndecodableMedia(f"{field} is over the cap of {max_pixels} pixels", field=field) from None
         except _DAMAGED as error:
             raise UndecodableMedia(f"{field} cannot be decoded as {source.media_type}", field=field) from error
-
-
-def _in_srgb(image: Image.Image) -> Image.Image:
-    """Converted from the picture's own profile where it has another one; a broken profile is as good as none."""
-    embedded = image.info.get("icc_profile")
-    if not embedded or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
-        return image
-    try:
-        profile: Any = ImageCms.ImageCmsProfile(io.BytesIO(embedded))
-        if "sRGB" in ImageCms.getProfileDescription(profile):
-            return image
-        wanted = "RGBA" if image.mode == "RGBA" else "RGB"
-        return cast("Image.Image", ImageCms.profileToProfile(image, profile, SRGB, outputMode=wanted))
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return image
 
 
 __all__ = ["eight_bits", "mask", "picture"]

@@ -48,7 +48,7 @@ def picture_meta(path: Path, media_type: str, settings: Settings) -> JSON:
                     "codec_info": {"container": PICTURES[media_type].lower(), "mode": picture.mode},
                 }
                 orientation = picture.getexif().get(ORIENTATION, 1)
-                if picture.format == "TIFF" and orientation in LYING:  # here Pillow tells the size as it is shown
+                if picture.format == "TIFF" and orientation in LYING:  # of these alone Pillow tells how it is shown
                     meta |= {"width": height, "height": width}
                 if picture.info.get("icc_profile"):
                     meta["codec_info"]["icc_profile"] = True

@@ -161,6 +161,7 @@ def _layers(size: int, most: int, depth: int) -> st.SearchStrategy[list[JSON]]:
         "fit": st.sampled_from(["stretch", "contain", "cover"]),
         "crop": st.tuples(places, places, sides, sides).map(list), "scale": st.floats(0, 2), "rotation": angles,
         "anchor": st.tuples(shares, shares).map(list), "flip": st.sampled_from(["h", "v", "both"]),
+        "resample": st.sampled_from(["auto", "nearest"]),
         "adjustments": st.fixed_dictionaries(
             {}, optional={name: st.floats(row.low, row.high) for name, row in RANGES.items()}
         ),

@@ -24,6 +24,16 @@ def test_it_agrees_with_the_definition() -> None:
         assert apart.max() <= 1 / 255
 
 
+def test_a_tall_picture_is_fitted_in_parts_and_as_a_whole() -> None:
+    """Beyond the rows of one part, with squares that reach over the cuts."""
+    random = np.random.default_rng(3)
+    plane, guide = random.random((300, 9), np.float32), random.random((300, 9, 3), np.float32)
+    guide[:, :4] = 0.5  # of one colour: nothing but the smoothness keeps the fit apart from 0 / 0
+    for radius, smoothness in ((3, 1e-3), (40, 0.0)):
+        apart = np.abs(guided(plane, guide, radius, smoothness) - guided_reference(plane, guide, radius, smoothness))
+        assert apart.max() <= 1 / 255
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(Settings(mattebox_home=tmp_path))

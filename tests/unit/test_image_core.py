@@ -163,6 +163,18 @@ def test_caps_are_looked_at_before_anything_is_drawn(bench: Bench, tmp_path: Pat
         bench.plan({"composition": canvas(), "preset_id": "poster"})
 
 
+@pytest.mark.parametrize(("format", "most"), [("JPEG", 65500), ("WEBP", 16383), ("AVIF", 32768)])
+def test_the_longest_side_of_a_format_is_written_and_read_and_one_more_is_refused(
+    bench: Bench, format: str, most: int
+) -> None:
+    output = bench.render({"composition": canvas({"color": "#123"}, width=most, height=1), "format": format})[1]
+    assert isinstance(output.data, bytes)
+    assert pixels_of(output.data).shape == (1, most, 4)
+    with pytest.raises(InvalidRequest, match=f"{format} holds at most {most}") as caught:
+        bench.plan({"composition": canvas(width=1, height=most + 1), "format": format})
+    assert caught.value.details["field"] == "format"
+
+
 def test_what_is_out_of_range_is_clamped_with_a_warning(bench: Bench) -> None:
     plan = bench.plan(
         {

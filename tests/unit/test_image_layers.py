@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from configs.settings import Settings
 from deployments.engines.image_core.models import ImageRenderRequest
-from deployments.errors import as_app_error
+from deployments.errors import InvalidRequest, as_app_error
 from kernels.ranges import FILTER_RANGES, LAYER_RANGES
 from tests.unit.image_bench import Bench
 
@@ -38,6 +38,8 @@ def field(layer: JSON) -> str:
 
 
 GRADIENT = {"stops": [[0, "#000"], [1, "#fff"]]}
+STROKE = {"points": [[0, 0]], "width": 1}
+DISC = {"type": "circle", "cx": 1, "cy": 1, "radius": 1}
 
 
 def test_a_gradient_fills_its_box(bench: Bench) -> None:
@@ -188,25 +190,40 @@ def test_adjustments_are_clamped_with_a_warning(bench: Bench, kind: str) -> None
         ({"gradient": GRADIENT | {"type": "spiral"}}, ".gradient.type"),
         ({"gradient": GRADIENT | {"radius": 0}}, ".gradient.radius"),
         ({"adjustment": {"kind": "sparkle"}}, ".adjustment.kind"),
-        ({"adjustment": {"kind": "invert", "levels": 3}}, ".adjustment"),
+        ({"adjustment": {"kind": "invert", "levels": 3}}, ".adjustment.levels"),
         ({"adjustment": {"kind": "curves", "rgb": [[0, 0]]}}, ".adjustment.rgb"),
         ({"adjustment": {"kind": "curves", "g": [[9, 0], [9, 255]]}}, ".adjustment.g"),
         ({"adjustment": {"kind": "curves", "g": [[0, 0], [256, 255]]}}, ".adjustment.g[1][0]"),
-        ({"adjustment": {"kind": "levels", "g": [[0, 0], [255, 255]]}}, ".adjustment"),
+        ({"adjustment": {"kind": "levels", "g": [[0, 0], [255, 255]]}}, ".adjustment.g"),
         ({"adjustment": {"kind": "levels", "g": {"gamma": "2"}}}, ".adjustment.g.gamma"),
-        ({"adjustment": {"kind": "invert"}, "effects": [{"type": "stroke"}]}, ""),
-        ({"adjustment": {"kind": "invert"}, "x": 3}, ""),
+        ({"adjustment": {"kind": "invert"}, "effects": [{"type": "stroke"}]}, ".effects"),
+        ({"adjustment": {"kind": "invert"}, "x": 3}, ".x"),
         ({"color": "#fff", "filters": [{"type": "blur", "radius": -1}]}, ".filters[0].radius"),
         ({"color": "#fff", "filters": [{"type": "noise", "seed": -1}]}, ".filters[0].seed"),
-        ({"color": "#fff", "filters": [{"type": "noise", "angle": 3}]}, ".filters[0]"),
-        ({"color": "#fff", "effects": [{"type": "stroke", "size": 0}]}, ".effects[0]"),
+        ({"color": "#fff", "filters": [{"type": "noise", "angle": 3}]}, ".filters[0].angle"),
+        ({"color": "#fff", "effects": [{"type": "stroke", "size": 0}]}, ".effects[0].size"),
         ({"color": "#fff", "effects": [{"type": "drop_shadow", "size": -1}]}, ".effects[0].size"),
         ({"color": "#fff", "effects": [{"type": "stroke", "blend_mode": "glow"}]}, ".effects[0].blend_mode"),
-        ({"color": "#fff", "effects": [{"type": "color_overlay"}]}, ".effects[0]"),
+        ({"color": "#fff", "effects": [{"type": "color_overlay"}]}, ".effects[0].color"),
+        ({"x": 3}, ".type"),
+        ({"type": "raster"}, ".asset_id"),
+        ({"color": "#fff", "text": "a"}, ".text"),
+        ({"svg": "<svg/>", "vector_scene": {"width": 1, "height": 1, "elements": []}}, ".vector_scene"),
+        ({"color": "#fff", "mask": {"type": "rect", "x": 0, "y": 0, "width": 1}}, ".mask.height"),
+        ({"color": "#fff", "mask": {"type": "combine", "op": "add", "items": [], "x": 3}}, ".mask.items"),
+        ({"color": "#fff", "mask": {"type": "brush", "strokes": [STROKE], "x": 3}}, ".mask.x"),
+        ({"color": "#fff", "mask": {"type": "brush", "strokes": [STROKE], "refine": {}}}, ".mask.refine.asset_id"),
+        ({"color": "#fff", "mask": {"type": "brush", "strokes": [STROKE]}, "mask_artifact_id": "mask_aaaaaaaa"},
+         ".mask_artifact_id"),
+        ({"color": "#fff", "filters": [], "filter_mode": "blur"}, ".filter_mode"),
+        ({"vector_scene": {"width": 1, "height": 1, "elements": [DISC | {"d": "M 0 0"}]}},
+         ".vector_scene.elements[0].d"),
+        ({"vector_scene": {"width": 1, "height": 1, "elements": [{"type": "circle", "cx": 1, "cy": 1}]}},
+         ".vector_scene.elements[0].radius"),
         ({"color": "#fff", "knockout": "through"}, ".knockout"),
         ({"color": "#fff", "mask_density": 1.1}, ".mask_density"),
     ],
-)
+)  # fmt: skip
 def test_what_is_wrong_is_named(layer: JSON, expected: str) -> None:
     assert field(layer) == expected
 
@@ -306,3 +323,63 @@ def test_a_profile_is_honoured(bench: Bench) -> None:
     got = bench.pixels(canvas({"asset_id": bench.upload(file.getvalue())}, width=2, height=2))[0, 0, :3]
     light = (120 / 255) ** (461 / 256)
     assert np.abs(got - 255 * (1.055 * light ** (1 / 2.4) - 0.055)).max() <= 1
+
+
+DOT = '<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"><circle cx="2" cy="2" r="2"/></svg>'
+SMALL_TEXT = {"text": "a", "text_size": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind", "most"),
+    [
+        ({"svg": DOT, "scale": 100}, "median", 0.5),
+        ({"svg": DOT, "scale": 100}, "bilateral", 0.1),
+        (SMALL_TEXT | {"scale": 50}, "median", 1.0),
+        (SMALL_TEXT | {"scale": 50}, "motion", 5.0),
+    ],
+)
+def test_a_radius_of_what_is_drawn_large_has_its_limit_in_the_pixels_drawn(
+    bench: Bench, layer: JSON, kind: str, most: float
+) -> None:
+    """A median of 50 over a text at ten times its size ended in an error of OpenCV's, a blur in 32 TiB."""
+    bench.pixels(canvas(layer | {"filters": [{"type": kind, "radius": most}]}))
+    with pytest.raises(InvalidRequest, match="pixels at this layer's size") as caught:
+        bench.pixels(canvas(layer | {"filters": [{"type": kind, "radius": most * 1.01}]}))
+    assert caught.value.details["field"] == "composition.layers[0].filters[0].radius"
+
+
+def test_filters_grow_a_layer_no_further_than_the_cap(tmp_path: Path) -> None:
+    small = Bench(Settings(mattebox_home=tmp_path, max_image_pixels=40_000))
+    dot = small.picture(np.full((4, 4, 4), 255, np.uint8))
+    few = [{"type": "box", "radius": 19.0}] * 6  # 4 + 6 * 40 = 244 pixels a side: below sqrt(1.5 * 40000)
+    small.pixels(canvas({"asset_id": dot, "filters": few}))
+    with pytest.raises(InvalidRequest, match="would grow to 284x284 pixels") as caught:
+        small.pixels(canvas({"asset_id": dot, "filters": [*few, few[0]]}))
+    assert caught.value.details["field"] == "composition.layers[0].filters[6].radius"
+
+
+@pytest.mark.parametrize("where", [{"scale": 3}, {"width": 21, "height": 12}, {"width": 4, "height": 2}])
+def test_nearest_shows_pixels_unmixed_as_pillow_does(bench: Bench, where: JSON) -> None:
+    art = np.random.default_rng(4).integers(0, 256, (4, 7, 4), dtype=np.uint8)
+    art[..., 3] |= 1
+    width, height = where.get("width", 21), where.get("height", 12)
+    got = bench.pixels(canvas({"asset_id": bench.picture(art), "resample": "nearest", **where}))[:height, :width]
+    assert (got == np.asarray(Image.fromarray(art).resize((width, height), Image.Resampling.NEAREST))).all()
+
+
+def test_a_quarter_turn_of_nearest_is_a_quarter_turn(bench: Bench) -> None:
+    art = np.random.default_rng(4).integers(0, 256, (4, 4, 4), dtype=np.uint8)
+    art[..., 3] = 255
+    layer = {"asset_id": bench.picture(art), "resample": "nearest", "scale": 2, "rotation": 90, "x": 3, "y": 5}
+    got = bench.pixels(canvas(layer))[5:13, 3:11]
+    assert (got == np.rot90(art, -1).repeat(2, 0).repeat(2, 1)).all()
+    assert field({"color": "#fff", "resample": "cubic"}) == ".resample"
+
+
+@pytest.mark.parametrize("fit", ["stretch", "contain", "cover"])
+def test_a_layer_whose_sides_vanish_shows_nothing(bench: Bench, fit: str) -> None:
+    """1e-300 times 1e-300 is 0, by which the radius of a filter was divided."""
+    filters = [{"type": "pixelate"}]
+    for content in ({"gradient": GRADIENT}, {"svg": DOT}, {"color": "#fff"}):
+        tiny = content | {"width": 1e-300, "height": 6.0, "scale": 1e-300, "fit": fit, "filters": filters}
+        assert not bench.pixels(canvas(tiny)).any()

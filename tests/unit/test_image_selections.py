@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +211,17 @@ def test_groups_nest_so_deep(bench: Bench) -> None:
         bench.plan({"composition": canvas(nested(9))})
     with pytest.raises(ValidationError, match="takes no x"):
         bench.plan({"composition": canvas({"layers": [], "x": 3})})
+
+
+def test_combined_items_are_in_memory_two_at_a_time(bench: Bench) -> None:
+    """Sixty-four planes of a wide feather's margins on a 4K canvas would take six gigabytes."""
+    item = {"type": "rect", "x": 10, "y": 10, "width": 200, "height": 200}
+    plane = (4 * 40 * 2 + 4 + 500) ** 2 * 4
+    peaks = []
+    for count in (4, 40):
+        selection = {"type": "combine", "op": "add", "items": [item] * count, "feather_radius": 40}
+        tracemalloc.start()
+        bench.mask({"width": 500, "height": 500, "selection": selection})
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < plane

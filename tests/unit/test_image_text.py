@@ -229,11 +229,11 @@ def test_a_scene_has_the_pixels_of_a_vector_render(bench: Bench, size: dict[str,
 @pytest.mark.parametrize(
     ("layer", "field"),
     [
-        ({"type": "vector"}, ""),
-        ({"vector_scene": SCENE, "svg": "<svg/>"}, ""),
+        ({"type": "vector"}, ".svg"),
+        ({"vector_scene": SCENE, "svg": "<svg/>"}, ".vector_scene"),
         ({"vector_scene": SCENE | {"width": 0}}, ".vector_scene.width"),
         ({"vector_scene": SCENE | {"width": 100_001}}, ".vector_scene.width"),
-        ({"vector_scene": SCENE | {"elements": [{"type": "rect", "width": 3}]}}, ".vector_scene.elements[0]"),
+        ({"vector_scene": SCENE | {"elements": [{"type": "rect", "width": 3}]}}, ".vector_scene.elements[0].height"),
         ({"vector_scene": SCENE | {"elements": [{"type": "path", "d": "M0 0 <"}]}}, ".vector_scene.elements[0].d"),
     ],
 )

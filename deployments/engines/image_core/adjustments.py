@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from deployments.engines.image_core.shapes import Color, Degrees, Number, Shape, Type, only_fields_of
+from deployments.errors import WrongField
 from kernels.ranges import LAYER_RANGES
 
 MOST_CURVE_POINTS = 32
@@ -161,7 +162,7 @@ class Adjustment(Shape):
         for name in CHANNELS if wanted else ():
             if getattr(self, name) is not None and not isinstance(getattr(self, name), wanted or object):
                 said = "points [[x, y], …]" if wanted is list else "an object with in_black, in_white and so on"
-                raise ValueError(f"kind {self.kind} takes {said} as {name}")
+                raise WrongField(f"kind {self.kind} takes {said} as {name}", name)
         return self
 
     def normalized(self) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from deployments.engines.image_core.shapes import (
 )
 from deployments.engines.typography_core.models import MOST_LETTERS, Axis, TextBox, TextShadow, TextStroke
 from deployments.engines.vector_core.models import Scene
+from deployments.errors import WrongField
 from kernels.blend import canonical
 
 MOST_FILTERS = 16
@@ -51,12 +52,13 @@ LAYER_TYPES: Mapping[str, Type] = {
 """A layer's type follows from the first field of these that it has."""
 
 GEOMETRY = (
-    *("x", "y", "width", "height", "fit", "crop", "scale", "rotation", "anchor", "flip"),
+    *("x", "y", "width", "height", "fit", "crop", "scale", "rotation", "anchor", "flip", "resample"),
     *("adjustments", "adjustment_stack", "filters", "filter_mode", "filter_strength"),
 )
 """What a group and an adjustment take none of: they have no pixels of their own."""
 PIXELLESS = ("group", "adjustment")
 NEUTRAL: Mapping[str, Any] = {
+    "resample": "auto",
     "mask_density": 1.0,
     "knockout": "none",
     "text_tracking": 0.0,
@@ -91,6 +93,10 @@ class Layer(Shape):
     rotation: Degrees = 0.0
     anchor: Point = Field(default_factory=lambda: [0.5, 0.5])
     flip: Literal["h", "v", "both"] | None = None
+    resample: Literal["auto", "nearest"] = Field(
+        "auto",
+        description="auto: by area where it gets smaller, Lanczos or cubic where larger; nearest: unmixed pixels.",
+    )
     opacity: Fraction = 1.0
     fill_opacity: Fraction = 1.0
     blend_mode: str | None = Field(None, description="normal; of a group pass_through.")
@@ -141,7 +147,7 @@ class Layer(Shape):
             for name, row in LAYER_TYPES.items():
                 if any(data.get(field) is not None for group in row.required for field in group):
                     return {**data, "type": name}
-            raise ValueError(f"a layer needs a type ({', '.join(LAYER_TYPES)}) and that type's content")
+            raise WrongField(f"a layer needs a type ({', '.join(LAYER_TYPES)}) and that type's content", "type")
         return data
 
     @field_validator("blend_mode")
@@ -156,14 +162,15 @@ class Layer(Shape):
         given = {name for name in self.model_fields_set if getattr(self, name) is not None}
         only_fields_of(LAYER_TYPES[self.type], LAYER_TYPES, given, self.type)
         if self.mask is not None and self.mask_artifact_id is not None:
-            raise ValueError("give mask or mask_artifact_id, not both")
+            raise WrongField("give mask or mask_artifact_id, not both", "mask_artifact_id")
         if self.filters is not None and self.filter_mode is not None:
-            raise ValueError("give filters or filter_mode, not both")
+            raise WrongField("give filters or filter_mode, not both", "filter_mode")
         for name in GEOMETRY if self.type in PIXELLESS else ():
             if getattr(self, name) != Layer.model_fields[name].get_default(call_default_factory=True):
-                raise ValueError(f"type {self.type} takes no {name}; give it to a layer that has pixels")
+                raise WrongField(f"type {self.type} takes no {name}; give it to a layer that has pixels", name)
         if self.type == "adjustment" and (self.effects or self.knockout != "none"):
-            raise ValueError(f"type adjustment takes no {'effects' if self.effects else 'knockout'}")
+            wrong = "effects" if self.effects else "knockout"
+            raise WrongField(f"type adjustment takes no {wrong}", wrong)
         return self
 
     def normalized(self) -> dict[str, Any]:

@@ -11,14 +11,18 @@ from typing import Any
 import numpy as np
 
 from deployments.drawing.decode import eight_bits
-from deployments.engines.image_core.place import Box, Frame, Placed, frame, place, place_color
+from deployments.engines.image_core.place import ALMOST, Box, Frame, Placed, frame, place, place_color
 from deployments.engines.image_core.sources import Drawn, Pictures, Size, drawn_source, rgba
+from deployments.errors import InvalidRequest
 from kernels import adjust
 from kernels.adjustment_layers import recolor, recolored
-from kernels.filters import filtered
+from kernels.filters import FILTERS, filtered
 from kernels.mask import turned
+from kernels.ranges import FILTER_RANGES
 
 JSON = dict[str, Any]
+MOST_GROWN = 1.5
+"""What filters may make a picture grow to, in caps of a picture's pixels: the largest one may still be blurred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +50,19 @@ def drawn_layer(
             return None
         drawn = cropped
     where = frame(layer, drawn.natural)
+    if min(where.content.width, where.content.height) < ALMOST:  # a product of tiny sides may be 0
+        return None
     if "filters" in layer and layer["fit"] == "cover":
         visible = _cropped(drawn, _visible(where, drawn.natural))
         if visible is None:  # a crop beyond the source, of which the middle is seen
             return None
         drawn, where = visible, replace(where, content=where.clip)
     drawn = replace(drawn, pixels=_adjusted(drawn.pixels, layer, pictures.threads))
-    for item in layer.get("filters", ()):
-        drawn = _filtered(drawn, item)
+    for i, item in enumerate(layer.get("filters", ())):
+        drawn = _filtered(drawn, item, pictures.max_pixels, f"{path}.filters[{i}].radius")
     pixels, where = _framed(drawn, where, layer)
-    return _at(where, canvas, margin, lambda at, size: place(pixels, at, size, pictures.threads))
+    unmixed = layer.get("resample") == "nearest"
+    return _at(where, canvas, margin, lambda at, size: place(pixels, at, size, pictures.threads, unmixed=unmixed))
 
 
 def _at(
@@ -111,13 +118,23 @@ def _visible(where: Frame, natural: Size) -> Box:
     return Box(left, top, where.clip.width * across, where.clip.height * down)
 
 
-def _filtered(drawn: Drawn, item: JSON) -> Drawn:
-    """A blur makes the picture larger, since beyond its edge there is nothing."""
+def _filtered(drawn: Drawn, item: JSON, max_pixels: int, field: str) -> Drawn:
+    """A blur makes the picture larger, since beyond its edge there is nothing. A text or a drawing is filtered in the
+    pixels that it is drawn with, so its radius, and what it grows to, are known only here."""
     across, down = _per_unit(drawn)
-    numbers = {name: value for name, value in item.items() if name != "type"}
+    kind, numbers = item["type"], {name: value for name, value in item.items() if name != "type"}
     if "radius" in numbers:
         numbers["radius"] *= math.sqrt(across * down)
-    pixels, grown = filtered(item["type"], drawn.pixels, numbers)
+        radius, most = numbers["radius"], FILTER_RANGES[kind]["radius"].high
+        if radius > most * (1 + ALMOST):
+            raise InvalidRequest(
+                f"{field} would be {radius:g} pixels at this layer's size; at most {most:g}", field=field
+            )
+        h, w = (side + 2 * FILTERS[kind].reach(numbers) for side in drawn.pixels.shape[:2])
+        if h * w > MOST_GROWN * max_pixels:
+            said = f"{field}: the layer would grow to {w}x{h} pixels by its filters"
+            raise InvalidRequest(f"{said}; at most {MOST_GROWN * max_pixels:g} pixels", field=field)
+    pixels, grown = filtered(kind, drawn.pixels, numbers)
     region, x, y = drawn.region, grown / across, grown / down
     region = Box(region.x - x, region.y - y, region.width + 2 * x, region.height + 2 * y)
     return replace(drawn, pixels=pixels, region=region, grown=drawn.grown or grown > 0)

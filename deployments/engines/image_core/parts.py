@@ -23,6 +23,7 @@ from deployments.engines.image_core.shapes import (
     Type,
     only_fields_of,
 )
+from deployments.errors import WrongField
 from kernels.ranges import FILTER_RANGES
 
 MOST_STOPS = 64
@@ -164,7 +165,7 @@ class Effect(Shape):
         given = {name for name in self.model_fields_set if getattr(self, name) is not None}
         only_fields_of(EFFECT_TYPES[self.type], EFFECT_TYPES, given, self.type)
         if self.type == "stroke" and self.size == 0:
-            raise ValueError("a stroke's size is more than 0")
+            raise WrongField("a stroke's size is more than 0", "size")
         return self
 
     def normalized(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from kernels import composite
 from kernels.mask import polygon_coverage, turned, unit_circle
+from kernels.nearest import nearest
 from kernels.resample import is_opaque, resize, warp
 
 JSON = dict[str, Any]
@@ -27,8 +28,9 @@ class Box:
 
     @property
     def whole(self) -> bool:
-        """Whether its edges lie on the pixel grid."""
-        return all(abs(v - round(v)) < ALMOST for v in (self.x, self.y, self.width, self.height))
+        """Whether its edges lie on the pixel grid, at least a pixel apart."""
+        edges = (self.x, self.y, self.width, self.height)
+        return min(self.width, self.height) > 0.5 and all(abs(v - round(v)) < ALMOST for v in edges)
 
     def rounded(self) -> Box:
         return Box(round(self.x), round(self.y), max(1, round(self.width)), max(1, round(self.height)))
@@ -101,13 +103,19 @@ def frame(layer: JSON, natural: tuple[float, float]) -> Frame:
     return Frame(content, clip, pivot, layer["rotation"])
 
 
-def place(pixels: np.ndarray, where: Frame, canvas: tuple[int, int], threads: int) -> Placed | None:
-    """A picture, uint8 [h, w, 4], drawn at its frame on a canvas (width, height); None where nothing is seen of it."""
+def place(
+    pixels: np.ndarray, where: Frame, canvas: tuple[int, int], threads: int, *, unmixed: bool = False
+) -> Placed | None:
+    """A picture, uint8 [h, w, 4], drawn at its frame on a canvas (width, height); None where nothing is seen of it.
+    Unmixed, each pixel is one of the picture's."""
     window = _window(where, canvas)
     if window is None:
         return None
     x, y, width, height = window
     content = where.content
+    if unmixed:
+        out = nearest(pixels, _to_source(where, window, pixels.shape), _coverage(where, window))
+        return Placed(out, x, y, is_opaque(out))
     if where.on_grid and content.width * content.height <= 4 * canvas[0] * canvas[1]:
         content = content.rounded()
         left, top = x - int(content.x), y - int(content.y)
@@ -165,4 +173,4 @@ def _to_source(where: Frame, window: tuple[int, int, int, int], shape: tuple[int
     return np.hstack([back * scale[:, None], (offset * scale)[:, None]])
 
 
-__all__ = ["Box", "Frame", "Placed", "as_layer", "frame", "layer_box", "place", "place_color"]
+__all__ = ["ALMOST", "Box", "Frame", "Placed", "as_layer", "frame", "layer_box", "place", "place_color"]

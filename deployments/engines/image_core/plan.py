@@ -22,7 +22,7 @@ from deployments.operation import JSON, Context, Operation, Plan
 BACKEND = "image_core"
 RENDER_VERSION = "11"
 """Raised whenever the bytes of an equal render change."""
-MASK_VERSION = "5"
+MASK_VERSION = "6"
 
 
 def plan_render(request: ImageRenderRequest, context: Context, registry: Registry, settings: Settings) -> Plan:

@@ -94,8 +94,8 @@ class _Planes:
         if kind == "brush":
             return self._painted(selection["strokes"], margin, size)
         if kind == "combine":
-            items = [self.of(item, margin, f"{path}.items[{i}]") for i, item in enumerate(selection["items"])]
-            return reduce(OPERATIONS[selection["op"]], items)
+            planes = (self.of(item, margin, f"{path}.items[{i}]") for i, item in enumerate(selection["items"]))
+            return reduce(OPERATIONS[selection["op"]], planes)  # two planes at a time, however many items
         pixels = self._sized(selection, path)
         plane = CHANNELS[kind](pixels, selection)
         return cv2.copyMakeBorder(plane, margin, margin, margin, margin, cv2.BORDER_REPLICATE) if margin else plane

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from deployments.errors import WrongField
 from deployments.ids import ArtifactId, AssetId
 from kernels.blend import canonical
 
@@ -67,12 +68,16 @@ class Shape(BaseModel):
 
 
 def only_fields_of(row: Type, types: Mapping[str, Type], given: set[str], name: str) -> None:
+    """WrongField for a field of another type, and for what is missing of this one."""
     foreign = {field for other in types.values() for field in other.fields} - set(row.fields)
     if wrong := sorted(given & foreign):
-        raise ValueError(f"type {name} takes no {wrong[0]}; its own fields are {', '.join(row.fields)}")
+        own = f"its own fields are {', '.join(row.fields)}" if row.fields else "it has no fields of its own"
+        raise WrongField(f"type {name} takes no {wrong[0]}; {own}", wrong[0])
     for group in row.required:
-        if len(given & set(group)) != 1:
-            raise ValueError(f"type {name} needs {'exactly one of ' if len(group) > 1 else ''}{' and '.join(group)}")
+        named = [field for field in group if field in given]
+        if len(named) != 1:
+            said = f"type {name} needs {'exactly one of ' if len(group) > 1 else ''}{' and '.join(group)}"
+            raise WrongField(said, named[-1] if named else group[0])
 
 
 _CURVE = Type(("points", "fill_rule"), (("points",),))
@@ -114,7 +119,8 @@ class Refine(Shape):
     @model_validator(mode="after")
     def _one(self) -> Refine:
         if (self.asset_id is None) == (self.artifact_id is None):
-            raise ValueError("refine needs exactly one of asset_id and artifact_id")
+            wrong = "asset_id" if self.asset_id is None else "artifact_id"
+            raise WrongField("refine needs exactly one of asset_id and artifact_id", wrong)
         return self
 
     def normalized(self) -> dict[str, Any]:
@@ -151,7 +157,7 @@ class Selection(Shape):
         given = {name for name in self.model_fields_set if getattr(self, name) is not None}
         only_fields_of(SELECTION_TYPES[self.type], SELECTION_TYPES, given, self.type)
         if sum(len(stroke.points) for stroke in self.strokes or ()) > MOST_POINTS:
-            raise ValueError(f"strokes have at most {MOST_POINTS} points together")
+            raise WrongField(f"strokes have at most {MOST_POINTS} points together", "strokes")
         return self
 
     def normalized(self) -> dict[str, Any]:

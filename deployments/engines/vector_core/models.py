@@ -19,6 +19,7 @@ from deployments.engines.image_core.shapes import (
     Shape,
     Size,
 )
+from deployments.errors import WrongField
 
 MOST_ELEMENTS = 10_000
 PATH = r"^[\sMmZzLlHhVvCcSsQqTtAa0-9eE+\-.,]*$"
@@ -67,7 +68,11 @@ class Element(Shape):
     def _complete(self) -> Element:
         for name in REQUIRED[self.type]:
             if getattr(self, name) is None:
-                raise ValueError(f"type {self.type} needs {name}")
+                raise WrongField(f"type {self.type} needs {name}", name)
+        own = {"type", "style", "transform", *REQUIRED[self.type], *OPTIONAL.get(self.type, ())}
+        for name in sorted(self.model_fields_set - own):
+            if getattr(self, name) != Element.model_fields[name].default:  # a kept scene spells defaults out
+                raise WrongField(f"type {self.type} takes no {name}", name)
         return self
 
 
@@ -78,6 +83,7 @@ REQUIRED = {
     "path": ("d",),
     "group": ("elements",),
 }
+OPTIONAL = {"rect": ("x", "y", "radius")}
 
 
 class Scene(Shape):
@@ -100,7 +106,7 @@ class _Vector(Body):
     @classmethod
     def _one(cls, data: Any) -> Any:
         if isinstance(data, dict) and (data.get("scene") is None) == (data.get("svg") is None):
-            raise ValueError("give exactly one of scene and svg")
+            raise WrongField("give exactly one of scene and svg", "scene" if data.get("svg") is None else "svg")
         return data
 
 
