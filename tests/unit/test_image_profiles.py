@@ -186,6 +186,28 @@ def test_sixteen_bits_keep_their_depth_through_a_profile(bench: Bench) -> None:
     assert len(np.unique(got)) == 4
 
 
+def parametric(kind: int, *values: float) -> bytes:
+    return b"para" + bytes(4) + struct.pack(f">HH{len(values)}i", kind, 0, *(round(v * 65536) for v in values))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "curve",
+    [
+        gamma(0),
+        parametric(0, -2.0),
+        parametric(1, 2.4, 0, 0.1),
+        parametric(2, -1, 1, 0, 0.5),
+        parametric(3, -9, 1, -1, 0, 0),
+    ],
+    ids=["flat", "endless", "placeless", "pole", "holes"],
+)
+def test_a_curve_may_be_nonsense(bench: Bench, curve: bytes) -> None:
+    got = [shown(bench, png16(colors().astype(np.uint16) * 257, iccp(profile(b"RGB ", curve, P3)))) for _ in range(2)]
+    assert (got[0] == got[1]).all()
+    assert (got[0][..., 3] == 255).all()
+
+
 def test_only_tables_are_left_to_eight_bits() -> None:
     assert icc.formulas(WIDE) is not None
     assert icc.formulas(WIDE.replace(b"cprt", b"A2B0")) is None
@@ -203,6 +225,12 @@ def tiff(values: np.ndarray, **how: Any) -> bytes:
     file = io.BytesIO()
     tifffile.imwrite(file, values, **how)
     return file.getvalue()
+
+
+def test_floats_are_converted_as_littlecms_converts_eight_bits(bench: Bench) -> None:
+    values = colors().astype(np.float32) / 255
+    got = shown(bench, tiff(values, photometric="rgb", iccprofile=WIDE), "image/tiff")
+    assert np.abs(got[..., :3] - littlecms(Image.fromarray(colors()), WIDE)).max() <= 1
 
 
 def test_deep_tiffs_say_what_is_white(bench: Bench) -> None:
