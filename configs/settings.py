@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(8 * MIB, ge=1, description="Largest JSON body.")
     max_image_pixels: int = Field(100_000_000, ge=1, description="Most pixels of a picture, read or made.")
     max_layers: int = Field(256, ge=1, description="Most layers of a composition.")
+    max_layer_bytes: int = Field(
+        4 * GIB, ge=1, description="Most memory that the layers and masks of one composition take when they are drawn."
+    )
     max_duration_ms: int = Field(4 * 3600 * 1000, ge=1, description="Longest video or audio.")
     max_streams: int = Field(16, ge=1, description="Most streams of an upload.")
 

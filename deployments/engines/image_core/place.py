@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from deployments.engines.image_core.held import unpinned
 from kernels import composite
 from kernels.mask import polygon_coverage, turned, unit_circle
 from kernels.nearest import nearest
@@ -120,7 +121,7 @@ def place(
         content = content.rounded()
         left, top = x - int(content.x), y - int(content.y)
         seen = (left, top, min(width, int(content.width) - left), min(height, int(content.height) - top))
-        part = resize(pixels, int(content.width), int(content.height), window=seen, threads=threads)
+        part = unpinned(resize(pixels, int(content.width), int(content.height), window=seen, threads=threads))
         return Placed(part, x, y, is_opaque(part))
     out = warp(pixels, _to_source(where, window, pixels.shape), _coverage(where, window), threads=threads)
     return Placed(out, x, y, False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,17 +21,19 @@ JSON = dict[str, Any]
 SVG = "image/svg+xml"
 TEXT_LENGTHS = {"stroke": "width", "shadow": "blur"}
 """Of a text layer, those that the text's own cap of size bounds."""
+MOST_DECODED = 1 << 30
+"""Bytes of decoded pictures that are kept for other layers; the last one is kept in any case."""
 Size = tuple[float, float]
 
 
 class Pictures:
-    """The inputs' pixels, each decoded once."""
+    """The inputs' pixels, each decoded once as long as the last ones fit into `MOST_DECODED`."""
 
     def __init__(self, inputs: Inputs, tools: Tools) -> None:
         self.inputs = inputs
         self.threads = tools.settings.threads
         self.max_pixels = tools.settings.max_image_pixels
-        self._decoded: dict[str, np.ndarray] = {}
+        self._decoded: OrderedDict[str, np.ndarray] = OrderedDict()
 
     def of_layer(self, layer: JSON, path: str) -> np.ndarray:
         """[h, w, 4]: uint8, or float32 0..1 of a file with more bits."""
@@ -41,6 +44,9 @@ class Pictures:
                 self._decoded[id] = svg.draw(source.read().decode("utf-8", "replace"), 1.0, self.max_pixels, field)
             else:
                 self._decoded[id] = decode.picture(source, self.max_pixels, field)
+        self._decoded.move_to_end(id)
+        while len(self._decoded) > 1 and sum(one.nbytes for one in self._decoded.values()) > MOST_DECODED:
+            self._decoded.popitem(last=False)
         return self._decoded[id]
 
     def of_selection(self, selection: JSON, path: str) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from deployments.drawing import decode
 from deployments.engines.image_core import effects
+from deployments.engines.image_core.held import Held
 from deployments.engines.image_core.layers import OnCanvas, drawn_layer
 from deployments.engines.image_core.place import Box, Placed, as_layer
 from deployments.engines.image_core.selections import coverage
@@ -28,6 +29,7 @@ class Stack:
         self._size = size
         self._pictures = pictures
         self._tools = tools
+        self._held = Held(tools.settings.max_layer_bytes)
 
     def nodes(self, layers: list[JSON], path: str) -> list[Node]:
         """Bottom to top; what is clipped goes to the layer that it is clipped to, and vanishes with it."""
@@ -39,6 +41,7 @@ class Stack:
             self._tools.progress(i, len(layers))
             clipped = layer["clip_to_below"] and i > 0
             drawn = [] if clipped and below is None else self._drawn(layer, f"{path}[{i}]")
+            self._held.add(drawn, f"{path}[{i}]")
             if not clipped:
                 below = drawn[-1] if drawn else None
                 nodes += drawn
