@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from torch import Tensor
 
 from kernels.blend import LUMA
+
+if TYPE_CHECKING:  # pictures are decoded where there is no need of torch, which takes 140 MB
+    from torch import Tensor
 
 
 def to_linear(srgb: Tensor) -> Tensor:
