@@ -10,9 +10,9 @@ import threading
 from configs.settings import Settings
 
 SPINS = 1000
-"""Turns that a thread of OpenMP waits awake for the others, microseconds, before it sleeps. The library's own number is
-a millisecond's: beside another busy process the one that runs keeps the core that the awaited one needs, and a net of
-a hundred small steps, such as the torch detector, takes ten times as long."""
+"""Turns that a thread of OpenMP waits awake for the others before it sleeps: some microseconds. The library's own
+number is some hundred times as many: beside another busy process the one that runs keeps the core that the awaited one
+needs, and a net of a hundred small steps, such as the torch detector, takes ten times as long."""
 
 
 def pin(settings: Settings) -> None:

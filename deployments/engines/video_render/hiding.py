@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from artifacts import Record, Registry, Scope
 from artifacts.errors import NotFound
 from deployments.engines.video_regions.models import FaceTracks, said
-from deployments.engines.video_render.sources import Found, mask_id, need
+from deployments.engines.video_render.sources import Found, mask_id, need, of_kind
 from deployments.errors import InvalidRequest, MissingDependency, WrongAsset
 from deployments.operation import JSON, Input
 from deployments.timeline.filters import FaceBlur, check_params
@@ -76,12 +76,7 @@ def _summary(registry: Registry, scope: Scope, params: FaceBlur, source: Found, 
 
 def _own_tracks(registry: Registry, scope: Scope, id: str, source: Found, field: str) -> str:
     """The face_tracks that a filter names instead of its summary's. Raises NotFound, InvalidRequest, WrongAsset."""
-    try:
-        record = registry.artifact(scope, id)
-    except NotFound as error:
-        raise NotFound(error.message, field) from None
-    if record.kind != "face_tracks":
-        raise InvalidRequest(f"{field} is a {record.kind}; give a face_tracks", field=field)
+    record = of_kind(registry, scope, id, "face_tracks", field)
     if record.parent_asset_id != source.id:
         raise WrongAsset(f"{field} is of asset {record.parent_asset_id}, and the clip shows {source.id}", field=field)
     size = (record.meta["width"], record.meta["height"])

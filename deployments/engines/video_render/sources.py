@@ -75,6 +75,17 @@ def source_of(registry: Registry, scope: Scope, clip: JSON, where: str) -> Found
     return Found(item.id, isinstance(item, Asset), asset_id, kind, item.media_type, item.meta, field)
 
 
+def of_kind(registry: Registry, scope: Scope, id: str, kind: str, field: str) -> Record:
+    """An artifact that `field` names. Raises NotFound, and InvalidRequest for one of another kind."""
+    try:
+        record = registry.artifact(scope, id)
+    except NotFound as error:
+        raise NotFound(error.message, field) from None
+    if record.kind != kind:
+        raise InvalidRequest(f"{field} is a {record.kind}; give a {kind}", field=field)
+    return record
+
+
 def mask_id(
     registry: Registry, scope: Scope, inputs: list[Input], holder: JSON, size: tuple[int, int], where: str
 ) -> str | None:
@@ -100,4 +111,4 @@ def need(inputs: list[Input], id: str, role: str) -> str:
     return id
 
 
-__all__ = ["SIDEWAYS", "Found", "mask_id", "need", "source_of"]
+__all__ = ["SIDEWAYS", "Found", "mask_id", "need", "of_kind", "source_of"]

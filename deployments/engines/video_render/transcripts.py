@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from artifacts import Record, Registry, Scope
-from artifacts.errors import NotFound
-from deployments.engines.video_render.sources import need
+from deployments.engines.video_render.sources import need, of_kind
 from deployments.engines.video_render.timeline import Resolved
-from deployments.errors import InvalidRequest, MissingDependency, WrongAsset
+from deployments.errors import MissingDependency, WrongAsset
 
 
 def transcripts_of(
@@ -39,12 +38,7 @@ def _latest(assets: Sequence[str], registry: Registry, scope: Scope) -> dict[str
 
 
 def _transcript(id: str, field: str, assets: list[str], registry: Registry, scope: Scope) -> Record:
-    try:
-        record = registry.artifact(scope, id)
-    except NotFound as error:
-        raise NotFound(error.message, field) from None
-    if record.kind != "asr_transcript":
-        raise InvalidRequest(f"{field} is a {record.kind}; give an asr_transcript", field=field)
+    record = of_kind(registry, scope, id, "asr_transcript", field)
     if record.parent_asset_id not in assets:
         raise WrongAsset(
             f"{field} is of asset {record.parent_asset_id}, which is neither shown nor heard here", field=field
